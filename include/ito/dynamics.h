@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * SDEs, their time reversal, and predictor-corrector sampling, over flat arrays of doubles and a score
+ * callback. Nothing here knows of networks or images. Equations: SPEC sections 1, 2, 5; [SDE] Song et al.,
+ * ICLR 2021.
+ *
+ *   1. ito_sde_default + ito_sde_check        choose an SDE
+ *   2. fill an ito_score (score.h)            who knows grad log p_t
+ *   3. ito_pc_default, set fields, ito_pc_sample
+ *
+ * States are [n, dim], row-major. Times are in [eps, T], T = 1.
+ */
+#ifndef ITO_DYNAMICS_H
+#define ITO_DYNAMICS_H
+
+#include <ito/random.h>
+#include <ito/score.h>
+#include <stdbool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#if defined(__GNUC__)
+#pragma GCC visibility push(default)
+#endif
+
+typedef enum ito_sde_kind { ITO_SDE_VE, ITO_SDE_VP, ITO_SDE_SUBVP, ITO_SDE_COUNT } ito_sde_kind;
+
+/* A forward SDE dx = f1(t) x dt + g(t) dw on [0, T]. A plain value: copy it freely. */
+typedef struct ito_sde {
+    ito_sde_kind kind;
+    double T;                    /* 1 */
+    int64_t steps;               /* N: length of the discrete chain and its tables, 1000 */
+    double beta_min, beta_max;   /* VP, sub-VP: 0.1, 20 */
+    double sigma_min, sigma_max; /* VE: 0.01, 50 */
+} ito_sde;
+
+/* The published defaults of a kind. */
+ito_sde ito_sde_default(ito_sde_kind kind);
+/* ARG names the first field out of range (steps < 2, beta_min <= 0, beta_max < beta_min, ...). */
+ito_status ito_sde_check(const ito_sde *sde, ito_error *err);
+/* "ve", "vp", "subvp". ito_sde_from_name: ARG lists the known names. */
+const char *ito_sde_name(ito_sde_kind kind);
+ito_status ito_sde_from_name(const char *name, ito_sde_kind *out, ito_error *err);
+
+/* p(x(t) | x(0)) = N(a(t) x(0), b(t)^2 I):  a and b.   [SDE] Eq 29. Accurate as t -> 0 (expm1). */
+double ito_sde_mean(const ito_sde *sde, double t);
+double ito_sde_std(const ito_sde *sde, double t);
+/* f1(t) and g(t): drift = f1 x, diffusion coefficient = g. */
+double ito_sde_drift(const ito_sde *sde, double t);
+double ito_sde_diffusion(const ito_sde *sde, double t);
+/* Standard deviation of the Gaussian prior at T. */
+double ito_sde_prior_std(const ito_sde *sde);
+/* One step of the forward chain at t: x' = x + F x + G z (SMLD, DDPM, or Euler for sub-VP).  F and G. */
+void ito_sde_discretize(const ito_sde *sde, double t, double *F, double *G);
+/* Table index of a continuous time: trunc(t (N-1)/T) with the guard of SPEC section 1. */
+int64_t ito_sde_index(const ito_sde *sde, double t);
+/* The Langevin step's alpha at t: 1 (VE), 1 - beta_i (VP, sub-VP).  SPEC section 10. */
+double ito_sde_alpha(const ito_sde *sde, double t);
+/* Where the sampling grid ends: 1e-5 (VE), 1e-3 (VP, sub-VP). */
+double ito_sde_sampling_eps(const ito_sde *sde);
+
+/* Predictor-corrector sampling, [SDE] Algorithms 1-5. */
+typedef struct ito_pc_options {
+    const char *predictor;   /* a name of ito_predictor_name: "reverse_diffusion" */
+    const char *corrector;   /* a name of ito_corrector_name: "langevin" */
+    int64_t steps;           /* N grid points from T to eps, both included: 1000 */
+    int64_t corrector_steps; /* M sweeps per grid point: 1 */
+    double snr;              /* r of [SDE] Alg 4-5: 0.16 */
+    double eps;              /* last time; 0 = ito_sde_sampling_eps */
+    bool probability_flow;   /* predictor follows the ODE: false */
+    bool batch_norms;        /* Langevin norms averaged over the batch, as published; false: per sample */
+    bool denoise;            /* return x_mean of the last predictor step: true */
+    uint64_t seed;
+    int64_t first_sample;      /* global index of row 0: row k uses streams of sample first_sample + k */
+    double temperature;        /* scales the prior sample: 1 */
+    const double *prior_noise; /* [n, dim] unit normals to start from instead of the stream; NULL; borrowed */
+    ito_progress progress;     /* called after every grid point with (i + 1, N) */
+    /* Sees the state [n, dim] and time before the first step (i = 0) and after each grid point (i = 1..N);
+     * may be NULL. */
+    ito_status (*observe)(void *self, int64_t i, double t, int64_t n, int64_t dim, const double *x);
+    void *observe_self;
+} ito_pc_options;
+
+typedef struct ito_sample_report {
+    int64_t nfe; /* real network calls per sample */
+    double seconds;
+} ito_sample_report;
+
+/* The published defaults for an SDE. */
+ito_pc_options ito_pc_default(const ito_sde *sde);
+
+/* Draws n samples at t = eps into x [n, score->dim].  report may be NULL.
+ * Errors: ARG names the option; NUMERIC names step, time and sample index when the score is not finite. */
+ito_status ito_pc_sample(const ito_sde *sde, const ito_score *score, const ito_pc_options *options, int64_t n,
+                         double *x, ito_sample_report *report, ito_error *err);
+
+/* The methods by index from 0, NULL past the last: what --help and error messages list. */
+const char *ito_predictor_name(int index);
+const char *ito_corrector_name(int index);
+/* One sentence with its source. */
+const char *ito_predictor_summary(int index);
+const char *ito_corrector_summary(int index);
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Recipes and models. A recipe is everything but the weights: data, SDE, network, objective, training and
+ * sampling settings, written as YAML with those sections. A model is one .safetensors: weights and, in its
+ * metadata under "recipe", the whole recipe; a model file alone is enough to run.
+ */
+#ifndef ITO_RECIPE_H
+#define ITO_RECIPE_H
+
+#include <ito/data.h>
+#include <ito/networks.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#if defined(__GNUC__)
+#pragma GCC visibility push(default)
+#endif
+
+typedef struct ito_objective_config {
+    bool continuous;           /* true: DSM, [SDE] Eq 7 */
+    bool reduce_mean;          /* mean over dimensions; otherwise half the sum */
+    bool likelihood_weighting; /* false */
+    double eps;                /* smallest t: 1e-5 */
+} ito_objective_config;
+
+typedef struct ito_training_config {
+    int64_t batch_size;       /* 128 */
+    int64_t steps;            /* 1300000 */
+    uint64_t seed;            /* 42 */
+    double lr;                /* 2e-4 */
+    double beta1, beta2;      /* 0.9, 0.999 */
+    double adam_eps;          /* 1e-8 */
+    double weight_decay;      /* 0 */
+    int64_t warmup;           /* 5000 steps */
+    double grad_clip;         /* 1; 0 = off */
+    double ema_rate;          /* 0.9999 */
+    int64_t log_every;        /* 50 steps */
+    int64_t checkpoint_every; /* 10000 */
+    int64_t keep_checkpoints; /* 2: older ones are removed */
+    int64_t sample_every;     /* 50000; 0 = never */
+    int64_t sample_count;     /* 64 */
+} ito_training_config;
+
+typedef struct ito_sampling_config {
+    char sampler[32];        /* "pc" */
+    char predictor[32];      /* "euler_maruyama" */
+    char corrector[32];      /* "none" */
+    int64_t steps;           /* 1000 */
+    int64_t corrector_steps; /* 1 */
+    double snr;              /* 0.16 */
+    double eps;              /* 0 = the SDE's */
+    bool batch_norms;        /* Langevin norms over the batch, as the published recipes */
+    bool probability_flow;
+    bool noise_removal;
+} ito_sampling_config;
+
+typedef struct ito_recipe {
+    char name[128];
+    ito_data_config data;
+    ito_sde sde;
+    ito_network_config network; /* image_size, channels, centered are data's */
+    ito_objective_config objective;
+    ito_training_config training;
+    ito_sampling_config sampling;
+} ito_recipe;
+
+ito_recipe ito_recipe_default(void);
+/* Parses YAML text; `where` names it in messages. Unknown keys are errors that name the nearest known key;
+ * omitted keys keep ito_recipe_default. Checks ranges of every field. */
+ito_status ito_recipe_parse(const char *text, size_t length, const char *where, ito_recipe *out,
+                            ito_error *err);
+ito_status ito_recipe_read(const char *path, ito_recipe *out, ito_error *err);
+/* "training.lr=1e-3" as on the command line; unknown keys as above. Checks the one field; call
+ * ito_recipe_check after the last assignment, since two fields may only fit once both are set. */
+ito_status ito_recipe_set(ito_recipe *r, const char *assignment, ito_error *err);
+/* Every field's range and the rules between fields. The message starts with `where`. */
+ito_status ito_recipe_check(const ito_recipe *r, const char *where, ito_error *err);
+/* The complete recipe as YAML, every field, in a fixed order; parsing it gives the same recipe. free(). */
+ito_status ito_recipe_print(const ito_recipe *r, char **text, ito_error *err);
+/* The default recipe with a comment beside each field: the manual of recipes. free(). */
+ito_status ito_recipe_reference(char **text, ito_error *err);
+
+/* ---- models
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+typedef enum ito_weights { ITO_WEIGHTS_EMA, ITO_WEIGHTS_LIVE } ito_weights;
+
+typedef struct ito_model {
+    ito_recipe recipe;
+    ito_params *params; /* of the chosen kind */
+    int64_t step;       /* of training; 0 if unknown */
+    int64_t images;     /* seen in training; 0 if unknown */
+    char path[1024];    /* the file the weights came from */
+} ito_model;
+
+/* `path` is a model or checkpoint .safetensors, a run directory (its newest good checkpoint), a bundled name
+ * ("fashion", looked up in models/ under $ITO_MODELS, then the source or install tree), or a .pth with a
+ * recipe. `recipe` overrides the one in the file; NULL otherwise. Tensors are stored as "<name>" (EMA, model
+ * files) or "ema/<name>", "live/<name>", "adam_m/<name>", "adam_v/<name>" (checkpoints). */
+ito_status ito_model_load(const char *path, ito_weights weights, const ito_recipe *recipe, ito_model **out,
+                          ito_error *err);
+void ito_model_free(ito_model *m);
+/* Writes a model file; with bf16, weights are stored as bfloat16 (loading gives float again). */
+ito_status ito_model_save(const ito_model *m, const char *path, bool bf16, ito_error *err);
+/* The graph whose parameters a recipe's network has, without running it: count, names, shapes. */
+ito_status ito_recipe_params(const ito_recipe *r, ito_params **out, ito_error *err);
+
+/* The newest checkpoint (*.safetensors) of a folder that reads back whole; NULL in *path if there is none.
+ * free(). A damaged newer one is skipped and named in *skipped (free(); NULL if none). */
+ito_status ito_checkpoint_newest(const char *folder, char **path, char **skipped, ito_error *err);
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Shared by the files that speak to oneDNN: dnnl.c (descriptors, steps, reorders, matrix products),
+ * dnnl_conv.c (choosing and lowering convolutions), conv_limit.c (timing every implementation of a
+ * convolution).
+ */
+#ifndef ITO_ENGINE_DNNL_H
+#define ITO_ENGINE_DNNL_H
+
+#include "engine/plan.h"
+
+dnnl_memory_desc_t ito__image_md(ito_shape s, int64_t block);
+dnnl_memory_desc_t ito__open_md(dnnl_memory_desc_t md); /* the same with its layout left open */
+dnnl_memory_desc_t ito__flat_md(int64_t n);
+int64_t ito__image_block(const ito_plan *p, ito_shape s);
+const char *ito__implementation(const_dnnl_primitive_desc_t pd);
+dnnl_primitive_attr_t ito__dnnl_attributes(void); /* scratchpad from the caller; NULL when memory ran out */
+
+/* A primitive about to become a step. */
+typedef struct ito__request {
+    const ito_node *node;
+    const char *verb; /* of the profile: the op, or "reorder" */
+    dnnl_primitive_desc_t pd;
+    int n_args;
+    ito__dnnl_arg args[ITO__DNNL_ARGS - 1];
+    int out; /* index into args of the result */
+    double flops;
+} ito__request;
+
+/* Adds the step that runs r->pd, which it destroys. */
+void ito__add_primitive(ito__lowering *l, ito__request *r);
+/* Adds a reorder of value `from`, laid out as from_md, into value `to`. */
+void ito__add_reorder(ito__lowering *l, const ito_node *node, int from, dnnl_memory_desc_t from_md, int to,
+                      dnnl_memory_desc_t to_md);
+/* A value laid out as `want`, made from value `have` laid out as `have_md`; `have` itself when they agree. */
+int ito__reordered(ito__lowering *l, const ito_node *x, int have, dnnl_memory_desc_t have_md,
+                   dnnl_memory_desc_t want);
+
+/* A convolution op seen as its forward pass. */
+typedef struct ito__conv_shapes {
+    const ito_node *x, *w, *bias, *y; /* y: the node shaped as the result of the forward convolution */
+    ito_shape image, kernel, result;
+    ito_conv conv;
+} ito__conv_shapes;
+ito__conv_shapes ito__conv_of(const ito_node *n);
+double ito__conv_flops(const ito__conv_shapes *s);
+
+/* Walks the implementations of a convolution op under an algorithm, layouts ours or left open, calling visit
+ * for each until it returns true; visit owns pd. */
+void ito__conv_implementations(const ito_plan *p, const ito_node *n, dnnl_alg_kind_t algorithm, bool open,
+                               bool (*visit)(void *self, dnnl_primitive_desc_t pd), void *self);
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Convolutions by oneDNN: choosing an implementation, and lowering a convolution or one of its gradients to
+ * steps.
+ *
+ * Our own layouts are asked for first; where oneDNN would then only have its reference code, it is asked
+ * again with the layouts left open, and conversions are added. Weights are always in the layout that the
+ * implementation likes best: packed by a step of the plan, once if the plan is frozen.
+ */
+#include "engine/dnnl.h"
+
+#include <string.h>
+
+/* ---- convolution ---- */
+
+ito__conv_shapes ito__conv_of(const ito_node *n) {
+    ito__conv_shapes s = {.conv = n->attr.conv};
+    if (n->op == ITO__OP_CONV2D)
+        s.x = n->in[0], s.w = n->in[1], s.y = n, s.bias = n->n_in == 3 ? n->in[2] : NULL;
+    if (n->op == ITO__OP_CONV2D_GRAD_X) s.x = n, s.w = n->in[0], s.y = n->in[1];
+    if (n->op == ITO__OP_CONV2D_GRAD_W) s.x = n->in[0], s.w = n, s.y = n->in[1];
+    s.image = s.x->shape, s.kernel = s.w->shape, s.result = s.y->shape;
+    return s;
+}
+
+double ito__conv_flops(const ito__conv_shapes *s) {
+    return 2.0 * (double)ito_shape_count(s->result) * (double)(ito_shape_count(s->kernel) / s->kernel.dim[0]);
+}
+
+/* An op of the family on given image descriptors, weights open. */
+static ito_status describe_conv(ito__op op, const ito__conv_shapes *s, dnnl_alg_kind_t algorithm,
+                                dnnl_prop_kind_t forward, const dnnl_memory_desc_t *src,
+                                const dnnl_memory_desc_t *dst, dnnl_convolution_desc_t *d) {
+    dnnl_dims_t stride = {s->conv.stride, s->conv.stride};
+    dnnl_dims_t dilate = {s->conv.dilation - 1, s->conv.dilation - 1};
+    dnnl_dims_t left = {s->conv.pad, s->conv.pad}, right;
+    for (int i = 0; i < 2;
+         i++) /* what the last window reaches beyond the image; may be less than the left pad */
+        right[i] = (s->result.dim[2 + i] - 1) * s->conv.stride +
+                   (s->kernel.dim[2 + i] - 1) * s->conv.dilation + 1 - s->image.dim[2 + i] - s->conv.pad;
+    dnnl_memory_desc_t weights = ito__open_md(ito__image_md(s->kernel, 1)), bias;
+    bool biased = s->bias && op == ITO__OP_CONV2D;
+    if (biased) bias = ito__flat_md(s->kernel.dim[0]);
+    dnnl_status_t st;
+    if (op == ITO__OP_CONV2D)
+        st = dnnl_dilated_convolution_forward_desc_init(
+            d, forward, algorithm, src, &weights, biased ? &bias : NULL, dst, stride, dilate, left, right);
+    else if (op == ITO__OP_CONV2D_GRAD_X)
+        st = dnnl_dilated_convolution_backward_data_desc_init(d, algorithm, src, &weights, dst, stride,
+                                                              dilate, left, right);
+    else
+        st = dnnl_dilated_convolution_backward_weights_desc_init(d, algorithm, src, &weights, NULL, dst,
+                                                                 stride, dilate, left, right);
+    return st == dnnl_success ? ITO_OK : ITO_E_UNSUPPORTED;
+}
+
+void ito__conv_implementations(const ito_plan *p, const ito_node *n, dnnl_alg_kind_t algorithm, bool open,
+                               bool (*visit)(void *self, dnnl_primitive_desc_t pd), void *self) {
+    ito__conv_shapes s = ito__conv_of(n);
+    dnnl_memory_desc_t src = ito__image_md(s.image, ito__image_block(p, s.image));
+    dnnl_memory_desc_t dst = ito__image_md(s.result, ito__image_block(p, s.result));
+    if (open) src = ito__open_md(src), dst = ito__open_md(dst);
+    dnnl_prop_kind_t forward = p->options.frozen ? dnnl_forward_inference : dnnl_forward_training;
+    dnnl_convolution_desc_t d, fd;
+    dnnl_primitive_desc_t hint = NULL;
+    dnnl_primitive_attr_t attr = ito__dnnl_attributes();
+    dnnl_primitive_desc_iterator_t it = NULL;
+    bool found = false;
+    if (!attr || describe_conv(n->op, &s, algorithm, forward, &src, &dst, &d) != ITO_OK) goto done;
+    if (n->op != ITO__OP_CONV2D) { /* oneDNN wants the forward pass beside a gradient */
+        if (describe_conv(ITO__OP_CONV2D, &s, dnnl_convolution_direct, dnnl_forward_training, &src, &dst,
+                          &fd) != ITO_OK ||
+            dnnl_primitive_desc_create(&hint, &fd, attr, p->engine, NULL) != dnnl_success)
+            goto done;
+    }
+    if (dnnl_primitive_desc_iterator_create(&it, &d, attr, p->engine, hint) != dnnl_success) goto done;
+    do {
+        dnnl_primitive_desc_t pd = dnnl_primitive_desc_iterator_fetch(it);
+        if (pd) found = visit(self, pd);
+    } while (!found && dnnl_primitive_desc_iterator_next(it) == dnnl_success);
+done:
+    if (it) dnnl_primitive_desc_iterator_destroy(it);
+    if (hint) dnnl_primitive_desc_destroy(hint);
+    if (attr) dnnl_primitive_attr_destroy(attr);
+}
+
+/* Takes the first implementation that is not oneDNN's reference code, or any as a last resort. */
+typedef struct taker {
+    bool last_resort;
+    dnnl_primitive_desc_t found;
+} taker;
+
+static bool take(void *self, dnnl_primitive_desc_t pd) {
+    taker *t = self;
+    if (t->last_resort || strncmp(ito__implementation(pd), "ref", 3) != 0)
+        t->found = pd;
+    else
+        dnnl_primitive_desc_destroy(pd);
+    return t->found != NULL;
+}
+
+static dnnl_primitive_desc_t first_implementation(const ito_plan *p, const ito_node *n,
+                                                  dnnl_alg_kind_t algorithm, bool open, bool last_resort) {
+    taker t = {last_resort, NULL};
+    ito__conv_implementations(p, n, algorithm, open, take, &t);
+    return t.found;
+}
+
+/* Winograd pays for 3x3 kernels on images of 8x8 and larger (measured; see docs/performance.md). */
+static bool try_winograd(const ito_plan *p, const ito__conv_shapes *s) {
+    bool three = s->kernel.dim[2] == 3 && s->kernel.dim[3] == 3;
+    bool same = s->conv.stride == 1 && s->conv.dilation == 1 && s->conv.pad == 1;
+    return !p->options.exact && three && same && s->image.dim[2] >= 8 && s->image.dim[3] >= 8 &&
+           ito__image_block(p, s->image) == 16 && ito__image_block(p, s->result) == 16;
+}
+
+static dnnl_primitive_desc_t choose_conv(const ito_plan *p, const ito_node *n, const ito__conv_shapes *s) {
+    dnnl_primitive_desc_t pd = NULL;
+    if (try_winograd(p, s)) pd = first_implementation(p, n, dnnl_convolution_winograd, false, false);
+    if (!pd) pd = first_implementation(p, n, dnnl_convolution_direct, false, false);
+    if (!pd) pd = first_implementation(p, n, dnnl_convolution_direct, true, false);
+    if (!pd) pd = first_implementation(p, n, dnnl_convolution_direct, false, true);
+    return pd;
+}
+
+/* One side of a convolution: which descriptor oneDNN asks for it, and under which argument name. */
+typedef struct side {
+    const ito_node *node;
+    int arg;
+    dnnl_query_t query;
+    bool weights;
+} side;
+
+void ito__lower_conv(ito__lowering *l, const ito_node *n) {
+    ito_plan *p = l->plan;
+    ito__conv_shapes s = ito__conv_of(n);
+    dnnl_primitive_desc_t pd = choose_conv(p, n, &s);
+    if (!pd) {
+        ito__fail(l, ITO_E_UNSUPPORTED, "%s: oneDNN has no implementation for %s: report the shape", n->scope,
+                  ito__op_name(n->op));
+        return;
+    }
+    bool gx = n->op == ITO__OP_CONV2D_GRAD_X, gw = n->op == ITO__OP_CONV2D_GRAD_W;
+    side sides[3] = {
+        {s.x, gx ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, gx ? dnnl_query_diff_src_md : dnnl_query_src_md, false},
+        {s.w, gw ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS,
+         gw ? dnnl_query_diff_weights_md : dnnl_query_weights_md, true},
+        {s.y, gx || gw ? DNNL_ARG_DIFF_DST : DNNL_ARG_DST,
+         gx || gw ? dnnl_query_diff_dst_md : dnnl_query_dst_md, false}};
+    ito__request r = {
+        .node = n, .verb = ito__op_name(n->op), .pd = pd, .n_args = 3, .flops = ito__conv_flops(&s)};
+    int result = -1;
+    dnnl_memory_desc_t result_md = {0};
+    for (int i = 0; i < 3; i++) {
+        const ito_node *x = sides[i].node;
+        int64_t block = sides[i].weights ? 1 : ito__image_block(p, x->shape);
+        dnnl_memory_desc_t ours = ito__image_md(x->shape, block),
+                           want = *dnnl_primitive_desc_query_md(pd, sides[i].query, 0);
+        int v;
+        if (x == n) {
+            r.out = i;
+            v = result = ito__result(l, n, block);
+            result_md = ours;
+            if (!dnnl_memory_desc_equal(&ours, &want))
+                v = ito__scratch(l, dnnl_memory_desc_get_size(&want), l->constant[n->id]);
+        } else {
+            v = ito__reordered(l, x, ito__operand(l, x, block), ours, want);
+        }
+        r.args[i] = (ito__dnnl_arg){sides[i].arg, v, want};
+    }
+    if (s.bias)
+        r.args[r.n_args++] =
+            (ito__dnnl_arg){DNNL_ARG_BIAS, ito__operand(l, s.bias, 1), ito__flat_md(s.kernel.dim[0])};
+    int computed = r.args[r.out].value;
+    dnnl_memory_desc_t computed_md = r.args[r.out].md;
+    ito__add_primitive(l, &r);
+    if (computed != result) ito__add_reorder(l, n, computed, computed_md, result, result_md);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a kernel is: a function over dense arrays that computes one node. Kernels allocate nothing and keep
+ * nothing.
+ *
+ * Images are row-major [N, C, H, W] (block 1) or blocked [N, C/block, H, W, block]; everything else is
+ * row-major. A kernel that treats an image as [N C/block, H W, block] serves both layouts.
+ */
+#ifndef ITO_ENGINE_KERNEL_H
+#define ITO_ENGINE_KERNEL_H
+
+#include "engine/graph.h"
+
+typedef struct ito__call {
+    const ito_node *node;
+    const void *const *in;
+    void *out;
+    int64_t block; /* channels kept together in image operands and result */
+    uint64_t seed; /* of random ops */
+    uint32_t step;
+    int64_t first_sample; /* global index of row 0 */
+} ito__call;
+
+typedef void (*ito__kernel)(const ito__call *c);
+
+/* The specification: plain C, row-major, in float and in double. Every op has one. */
+extern const ito__kernel ito__plain_f32[ITO__OP_COUNT];
+extern const ito__kernel ito__plain_f64[ITO__OP_COUNT];
+
+/* Vectorized twins for one instruction set; NULL where the plain one serves. The same source, built once per
+ * set. */
+extern const ito__kernel ito__fast_plain[ITO__OP_COUNT];
+extern const ito__kernel ito__fast_avx2[ITO__OP_COUNT];
+extern const ito__kernel ito__fast_avx512[ITO__OP_COUNT];
+
+/* Dropout keeps an element when its 16 random bits reach this threshold; see ito__dropout_bits. */
+static inline uint32_t ito__dropout_threshold(double rate) {
+    return (uint32_t)(rate * 65536.0 + 0.5);
+}
+
+#endif

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From a node to steps: which layout its operands and result have, and which kernel runs.
+ *
+ * Images stay blocked from convolution to convolution: an op that can work on blocked images does so as soon
+ * as one of its operands is. What cannot (permute, matrix products, odd broadcasts) asks for row-major
+ * operands.
+ */
+#include "engine/plan.h"
+
+/* A [N,C,1,1], [1,C,1,1] or single-element operand reads the same in both layouts. */
+static bool reads_alike(const ito_node *operand, const ito_node *image) {
+    ito_shape s = operand->shape;
+    if (ito_shape_count(s) == 1) return true;
+    return s.rank == 4 && s.dim[1] == image->shape.dim[1] && s.dim[2] == 1 && s.dim[3] == 1;
+}
+
+static bool pointwise_blocked(const ito__lowering *l, const ito_node *y) {
+    bool any = false;
+    for (int i = 0; i < y->n_in; i++) {
+        bool same = ito_shape_equal(y->in[i]->shape, y->shape);
+        if (!same && !reads_alike(y->in[i], y)) return false;
+        any |= same && ito__has_blocked(l, y->in[i]);
+    }
+    return any;
+}
+
+static bool concat_blocked(const ito__lowering *l, const ito_node *y) {
+    bool any = false;
+    for (int i = 0; i < y->n_in; i++) {
+        if (!ito__is_image(l->plan, y->in[i]->shape)) return false;
+        any |= ito__has_blocked(l, y->in[i]);
+    }
+    return any && y->attr.range.axis == 1;
+}
+
+static bool slice_blocked(const ito__lowering *l, const ito_node *y) {
+    return y->attr.range.axis == 1 && y->attr.range.begin % l->plan->block == 0 &&
+           ito__has_blocked(l, y->in[0]);
+}
+
+static bool sum_blocked(const ito__lowering *l, const ito_node *y) {
+    const ito_node *x = y->in[0];
+    return ito__has_blocked(l, x) && reads_alike(y, x);
+}
+
+/* Does this node work on blocked images? Its result is blocked too when it is an image itself. */
+static bool wants_blocked(const ito__lowering *l, const ito_node *y) {
+    const ito_node *image = y->n_in ? y->in[0] : y;
+    switch (y->op) {
+    case ITO__OP_AFFINE:
+    case ITO__OP_EXP:
+    case ITO__OP_LOG:
+    case ITO__OP_SQRT:
+    case ITO__OP_SIN:
+    case ITO__OP_COS:
+    case ITO__OP_SIGMOID:
+    case ITO__OP_TANH:
+    case ITO__OP_SILU:
+    case ITO__OP_RELU:
+    case ITO__OP_ELU:
+    case ITO__OP_STEP:
+    case ITO__OP_ADD:
+    case ITO__OP_MUL:
+    case ITO__OP_DIV:
+    case ITO__OP_SILU_GRAD: return ito__is_image(l->plan, y->shape) && pointwise_blocked(l, y);
+    case ITO__OP_CONCAT: return ito__is_image(l->plan, y->shape) && concat_blocked(l, y);
+    case ITO__OP_SLICE: return ito__is_image(l->plan, y->shape) && slice_blocked(l, y);
+    case ITO__OP_SUM_TO: return sum_blocked(l, y);
+    case ITO__OP_DROPOUT:
+    case ITO__OP_UPSAMPLE:
+    case ITO__OP_POOL:
+    case ITO__OP_UPFIRDN: return ito__is_image(l->plan, y->shape) && ito__has_blocked(l, image);
+    case ITO__OP_NORM_STATS:
+    case ITO__OP_NORM:
+    case ITO__OP_NORM_SUMS:
+    case ITO__OP_NORM_DX: return ito__has_blocked(l, image);
+    default: return false;
+    }
+}
+
+/* Kernels that treat an image as a flat array, so that the plain one serves a blocked image as well. */
+static bool layout_agnostic(ito__op op) {
+    switch (op) {
+    case ITO__OP_EXP:
+    case ITO__OP_LOG:
+    case ITO__OP_SQRT:
+    case ITO__OP_SIN:
+    case ITO__OP_COS:
+    case ITO__OP_SIGMOID:
+    case ITO__OP_TANH:
+    case ITO__OP_SILU:
+    case ITO__OP_RELU:
+    case ITO__OP_ELU:
+    case ITO__OP_STEP:
+    case ITO__OP_AFFINE:
+    case ITO__OP_CONCAT:
+    case ITO__OP_SLICE: return true;
+    default: return false;
+    }
+}
+
+static void lower_kernel(ito__lowering *l, const ito_node *y) {
+    ito_plan *p = l->plan;
+    ito__kernel fast = p->fast[y->op];
+    bool blocked = wants_blocked(l, y) && (fast || layout_agnostic(y->op));
+    int64_t block = blocked ? p->block : 1;
+    int in[16], *list = in;
+    if (y->n_in > 16) {
+        ito__fail(l, ITO_E_UNSUPPORTED, "%s: %d operands: concatenate in parts of 16", ito__op_name(y->op),
+                  y->n_in);
+        return;
+    }
+    for (int i = 0; i < y->n_in; i++) list[i] = ito__operand(l, y->in[i], block);
+    int out = ito__result(l, y, ito__is_image(p, y->shape) ? block : 1);
+    if (out < 0 || l->status != ITO_OK) return;
+    ito__step *s = ito__add_step(l, y, y->n_in, list, out);
+    s->kernel = fast ? fast : p->plain[y->op];
+    s->block = block;
+}
+
+/* A reshape is another view of the same row-major memory. */
+static void lower_reshape(ito__lowering *l, const ito_node *y) {
+    int from = ito__operand(l, y->in[0], 1);
+    if (from < 0) return;
+    int slot = l->output[y->id];
+    l->output[y->id] = -1; /* an output is copied at the end */
+    int v = ito__result(l, y, 1);
+    l->output[y->id] = slot;
+    if (v < 0) return;
+    l->plan->values[v].alias = from;
+    l->plan->values[v].place = l->plan->values[from].place;
+    l->plan->values[v].slot = l->plan->values[from].slot;
+}
+
+void ito__lower(ito__lowering *l, const ito_node *y) {
+    bool reference = l->plan->options.reference;
+    switch (y->op) {
+    case ITO__OP_RESHAPE: lower_reshape(l, y); break;
+    case ITO__OP_CONV2D:
+    case ITO__OP_CONV2D_GRAD_X:
+    case ITO__OP_CONV2D_GRAD_W:
+        if (reference)
+            lower_kernel(l, y);
+        else
+            ito__lower_conv(l, y);
+        break;
+    case ITO__OP_MATMUL:
+        if (reference)
+            lower_kernel(l, y);
+        else
+            ito__lower_matmul(l, y);
+        break;
+    default: lower_kernel(l, y);
+    }
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Group normalization, with an optional SiLU behind it, and its gradient.
+ *
+ *   STATS (x)                       [N, G, 2]   mean and 1 / sqrt(var + eps) of every group
+ *   NORM  (x, stats, gamma, beta)   [N, C, H, W]   act(xhat gamma + beta),  xhat = (x - mean) rstd
+ *   SUMS  (x, stats, gamma, beta, g)   [2, N, C]   sums over pixels of du and of du xhat, du = g act'(xhat
+ * gamma + beta) DX    (x, stats, gamma, beta, g; sums)   the gradient of x
+ *
+ * Mathematically stats and sums are functions of the other operands; they are operands so that they are
+ * computed once. Only x, gamma, beta and g carry derivatives: stats and sums get none, and the expansions,
+ * through which SUMS and DX are differentiated again, do not read them.
+ */
+#include "engine/graph.h"
+
+ito_node *ito_group_norm(ito_node *x, ito_node *gamma, ito_node *beta, int groups, double eps) {
+    ito_graph *g = x->graph;
+    char s[ITO__SHAPE_TEXT];
+    if (x->shape.rank != 4)
+        return ito__bad(g, ITO__OP_NORM, "operand %s: it takes [N,C,H,W]", ito__shape_text(x->shape, s));
+    int64_t channels = x->shape.dim[1];
+    if (groups < 1 || channels % groups)
+        return ito__bad(g, ITO__OP_NORM, "%lld channels do not divide into %d groups: choose a divisor",
+                        (long long)channels, groups);
+    ito_shape per_channel = ITO_SHAPE(channels);
+    if (!gamma) gamma = ito_fill(g, 1, per_channel);
+    if (!beta) beta = ito_fill(g, 0, per_channel);
+    if (!ito_shape_equal(gamma->shape, per_channel) || !ito_shape_equal(beta->shape, per_channel))
+        return ito__bad(
+            g, ITO__OP_NORM, "gamma or beta has shape %s: it is [%lld]",
+            ito__shape_text(ito_shape_equal(gamma->shape, per_channel) ? beta->shape : gamma->shape, s),
+            (long long)channels);
+    ito__attr attr = {.norm = {groups, false, eps}};
+    ito_node *stats = ito__node(g, ITO__OP_NORM_STATS, 1, &x, ITO_SHAPE(x->shape.dim[0], groups, 2), attr);
+    return ito__node(g, ITO__OP_NORM, 4, (ito_node *[]){x, stats, gamma, beta}, x->shape, attr);
+}
+
+ito_node *ito__norm_with_silu(ito_node *norm) {
+    ito__attr attr = norm->attr;
+    attr.norm.silu = true;
+    return ito__node(norm->graph, ITO__OP_NORM, norm->n_in, norm->in, norm->shape, attr);
+}
+
+void ito__adjoint_norm(ito_node *y, ito_node *g, ito_node **gin) {
+    ito_node *x = y->in[0], *stats = y->in[1], *gamma = y->in[2], *beta = y->in[3];
+    int64_t n = x->shape.dim[0], c = x->shape.dim[1];
+    ito_node *sums = ito__node(y->graph, ITO__OP_NORM_SUMS, 5, (ito_node *[]){x, stats, gamma, beta, g},
+                               ITO_SHAPE(2, n, c), y->attr);
+    gin[0] = ito__node(y->graph, ITO__OP_NORM_DX, 6, (ito_node *[]){x, stats, gamma, beta, g, sums}, x->shape,
+                       y->attr);
+    ito_node *over_batch = ito_sum_to(sums, ITO_SHAPE(2, 1, c));
+    gin[2] = ito_reshape(ito_slice(over_batch, 0, 1, 2), ITO_SHAPE(c));
+    gin[3] = ito_reshape(ito_slice(over_batch, 0, 0, 1), ITO_SHAPE(c));
+}
+
+/* ---- the same from simpler ops ---- */
+
+typedef struct parts {
+    ito_node *mean, *rstd; /* [N, G, 1] */
+    ito_node *xhat;        /* [N, G, C/G H W] */
+    ito_shape grouped, column;
+} parts;
+
+static parts normalize(ito_node *x, ito__attr attr) {
+    parts p;
+    int64_t n = x->shape.dim[0], groups = attr.norm.groups;
+    p.grouped = ITO_SHAPE(n, groups, ito_shape_count(x->shape) / (n * groups));
+    p.column = ITO_SHAPE(n, groups, 1);
+    ito_node *rows = ito_reshape(x, p.grouped);
+    p.mean = ito_mean_to(rows, p.column);
+    ito_node *centred = ito_sub(rows, p.mean);
+    ito_node *variance = ito_mean_to(ito_square(centred), p.column);
+    p.rstd = ito_div(ito_fill(x->graph, 1, p.column), ito_sqrt(ito_affine(variance, 1, attr.norm.eps)));
+    p.xhat = ito_mul(centred, p.rstd);
+    return p;
+}
+
+static ito_node *channels(ito_node *per_channel) {
+    return ito_reshape(per_channel, ITO_SHAPE(1, per_channel->shape.dim[0], 1, 1));
+}
+
+/* du = g act'(xhat gamma + beta) as an image */
+static ito_node *before_activation(ito_node *y, const parts *p) {
+    ito_node *g = y->in[4];
+    if (!y->attr.norm.silu) return g;
+    ito_node *xhat = ito_reshape(p->xhat, y->in[0]->shape);
+    return ito__silu_grad(ito_add(ito_mul(xhat, channels(y->in[2])), channels(y->in[3])), g);
+}
+
+ito_node *ito__expand_norm_stats(ito_node *y) {
+    parts p = normalize(y->in[0], y->attr);
+    return ito_concat(2, (ito_node *[]){p.mean, p.rstd}, 2);
+}
+
+ito_node *ito__expand_norm_sums(ito_node *y) {
+    parts p = normalize(y->in[0], y->attr);
+    ito_shape image = y->in[0]->shape;
+    ito_shape per_channel = ITO_SHAPE(image.dim[0], image.dim[1], 1, 1);
+    ito_shape row = ITO_SHAPE(1, image.dim[0], image.dim[1]);
+    ito_node *du = before_activation(y, &p);
+    ito_node *plain = ito_sum_to(du, per_channel);
+    ito_node *weighted = ito_sum_to(ito_mul(du, ito_reshape(p.xhat, image)), per_channel);
+    return ito_concat(2, (ito_node *[]){ito_reshape(plain, row), ito_reshape(weighted, row)}, 0);
+}
+
+/* dx = rstd (q - mean(q) - xhat mean(q xhat)),  q = gamma du,  means over a group. */
+ito_node *ito__expand_norm_dx(ito_node *y) {
+    parts p = normalize(y->in[0], y->attr);
+    ito_node *q = ito_reshape(ito_mul(before_activation(y, &p), channels(y->in[2])), p.grouped);
+    ito_node *level = ito_mean_to(q, p.column);
+    ito_node *tilt = ito_mul(p.xhat, ito_mean_to(ito_mul(q, p.xhat), p.column));
+    ito_node *dx = ito_mul(p.rstd, ito_sub(ito_sub(q, level), tilt));
+    return ito_reshape(dx, y->shape);
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Workspaces: the memory of a plan, the caller's bindings, and running the steps.
+ */
+#include "engine/plan.h"
+
+#include "core/memory.h"
+
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { MAX_IN = 16 };
+
+struct ito_workspace {
+    const ito_plan *plan;
+    char *arena, *constants;
+    void **bound; /* by slot; the caller's */
+    dnnl_stream_t stream;
+    dnnl_memory_t *memories; /* ITO__DNNL_ARGS per step */
+    bool fresh;              /* constants are up to date */
+    uint64_t seed;
+    uint32_t random_step;
+    int64_t first_sample;
+    double *seconds; /* per step, when the plan profiles */
+    int64_t runs;
+    ito_profile_row *rows;
+};
+
+void ito_workspace_free(ito_workspace *ws) {
+    if (!ws) return;
+    for (int i = 0; ws->memories && i < ws->plan->n_steps * ITO__DNNL_ARGS; i++)
+        if (ws->memories[i]) dnnl_memory_destroy(ws->memories[i]);
+    if (ws->stream) dnnl_stream_destroy(ws->stream);
+    ito__free(ws->memories);
+    ito__free(ws->arena);
+    ito__free(ws->constants);
+    ito__free(ws->bound);
+    ito__free(ws->seconds);
+    ito__free(ws->rows);
+    ito__free(ws);
+}
+
+static dnnl_status_t make_memories(ito_workspace *ws) {
+    const ito_plan *p = ws->plan;
+    dnnl_status_t st = dnnl_stream_create(&ws->stream, p->engine, dnnl_stream_default_flags);
+    for (int i = 0; i < p->n_steps; i++) {
+        const ito__dnnl_call *call = p->steps[i].dnnl;
+        for (int k = 0; call && k < call->n_args && st == dnnl_success; k++)
+            st = dnnl_memory_create(&ws->memories[i * ITO__DNNL_ARGS + k], &call->args[k].md, p->engine,
+                                    DNNL_MEMORY_NONE);
+    }
+    return st;
+}
+
+ito_status ito_workspace_create(const ito_plan *p, ito_workspace **out, ito_error *err) {
+    *out = NULL;
+    ito_workspace *ws = ito__calloc(1, sizeof *ws);
+    size_t steps = (size_t)p->n_steps;
+    if (ws) {
+        ws->plan = p;
+        ws->arena = ito__alloc(1, p->arena_bytes + 1);
+        ws->constants = ito__alloc(1, p->constant_bytes + 1);
+        ws->bound = ito__calloc((size_t)p->n_bound + 1, sizeof *ws->bound);
+        ws->memories = ito__calloc(steps * ITO__DNNL_ARGS + 1, sizeof *ws->memories);
+        ws->seconds = ito__calloc(steps + 1, sizeof *ws->seconds);
+        ws->rows = ito__calloc(steps + 1, sizeof *ws->rows);
+    }
+    if (!ws || !ws->arena || !ws->constants || !ws->bound || !ws->memories || !ws->seconds || !ws->rows ||
+        make_memories(ws) != dnnl_success) {
+        ito_workspace_free(ws);
+        return ito_error_set(err, ITO_E_NOMEM, "workspace: out of memory for %.1f MB: use a smaller batch",
+                             (double)ito_plan_bytes(p) / 1e6);
+    }
+    *out = ws;
+    return ITO_OK;
+}
+
+ito_status ito_workspace_bind(ito_workspace *ws, const ito_node *node, void *data, ito_error *err) {
+    bool found = false;
+    for (int i = 0; i < ws->plan->n_bound; i++)
+        if (ws->plan->bound[i].node == node) {
+            ws->bound[i] = data;
+            found = true;
+            if (node->op == ITO__OP_PARAM || node->op == ITO__OP_BUFFER) ws->fresh = false;
+        }
+    if (found) return ITO_OK;
+    return ito_error_set(err, ITO_E_ARG,
+                         "bind: node %d \"%s\" is no leaf or output of this plan: list it as an output",
+                         (int)node->id, node->name);
+}
+
+bool ito__workspace_has(const ito_workspace *ws, const ito_node *node) {
+    for (int i = 0; i < ws->plan->n_bound; i++)
+        if (ws->plan->bound[i].node == node) return true;
+    return false;
+}
+
+void ito_workspace_random(ito_workspace *ws, uint64_t seed, uint32_t step, int64_t first_sample) {
+    ws->seed = seed;
+    ws->random_step = step;
+    ws->first_sample = first_sample;
+}
+
+void ito_workspace_touch(ito_workspace *ws) {
+    ws->fresh = false;
+}
+
+static void *value_data(const ito_workspace *ws, int v) {
+    const ito__value *x = &ws->plan->values[ito__root(ws->plan, v)];
+    if (x->place == ITO__BOUND) return ws->bound[x->slot];
+    return (x->place == ITO__CONSTANT ? ws->constants : ws->arena) + x->offset;
+}
+
+static ito_status run_kernel(ito_workspace *ws, const ito__step *s) {
+    const void *in[MAX_IN] = {0};
+    for (int k = 0; k < s->n_in; k++) in[k] = value_data(ws, s->in[k]);
+    ito__call call = {.node = s->node,
+                      .in = in,
+                      .out = value_data(ws, s->out),
+                      .block = s->block,
+                      .seed = ws->seed,
+                      .step = ws->random_step,
+                      .first_sample = ws->first_sample};
+    s->kernel(&call);
+    return ITO_OK;
+}
+
+static ito_status run_dnnl(ito_workspace *ws, const ito__step *s, dnnl_memory_t *memories) {
+    dnnl_exec_arg_t args[ITO__DNNL_ARGS];
+    for (int k = 0; k < s->dnnl->n_args; k++) {
+        dnnl_memory_set_data_handle_v2(memories[k], value_data(ws, s->dnnl->args[k].value), ws->stream);
+        args[k] = (dnnl_exec_arg_t){s->dnnl->args[k].arg, memories[k]};
+    }
+    bool ok = dnnl_primitive_execute(s->dnnl->primitive, ws->stream, s->dnnl->n_args, args) == dnnl_success;
+    return ok ? ITO_OK : ITO_E_NUMERIC;
+}
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static ito_status run_steps(const ito_plan *p, ito_workspace *ws, bool constant, ito_error *err) {
+    for (int i = 0; i < p->n_steps; i++) {
+        const ito__step *s = &p->steps[i];
+        if (s->constant != constant) continue;
+        double start = p->options.profile ? now() : 0;
+        ito_status st = s->kernel ? run_kernel(ws, s) : run_dnnl(ws, s, &ws->memories[i * ITO__DNNL_ARGS]);
+        if (st != ITO_OK)
+            return ito_error_set(err, st, "step %d (%s): oneDNN failed: free memory", i, s->kind);
+        if (p->options.profile) ws->seconds[i] += now() - start;
+    }
+    return ITO_OK;
+}
+
+ito_status ito_plan_run(const ito_plan *p, ito_workspace *ws, ito_error *err) {
+    for (int i = 0; i < p->n_bound; i++)
+        if (!ws->bound[i])
+            return ito_error_set(
+                err, ITO_E_ARG, "run: %s %d \"%s\" is not bound: bind every leaf and output first",
+                p->bound[i].output ? "output" : "leaf", (int)p->bound[i].node->id, p->bound[i].node->name);
+    int threads = omp_get_max_threads();
+    if (p->options.threads) omp_set_num_threads(p->options.threads);
+    ito_status st = ws->fresh ? ITO_OK : run_steps(p, ws, true, err);
+    ws->fresh = st == ITO_OK;
+    if (st == ITO_OK) st = run_steps(p, ws, false, err);
+    ws->runs++;
+    omp_set_num_threads(threads);
+    return st;
+}
+
+/* ---- profile ---- */
+
+static int slowest_first(const void *a, const void *b) {
+    const ito_profile_row *x = a, *y = b;
+    return x->seconds < y->seconds ? 1 : x->seconds > y->seconds ? -1 : 0;
+}
+
+static double step_bytes(const ito_plan *p, const ito__step *s) {
+    double bytes = (double)p->values[s->out].bytes;
+    for (int i = 0; i < s->n_in; i++) bytes += (double)p->values[s->in[i]].bytes;
+    return bytes;
+}
+
+const ito_profile_row *ito_workspace_profile(ito_workspace *ws, int *count) {
+    const ito_plan *p = ws->plan;
+    int n = 0;
+    for (int i = 0; i < p->n_steps; i++) {
+        const ito__step *s = &p->steps[i];
+        int k = 0;
+        while (k < n && strcmp(ws->rows[k].kind, s->kind) != 0) k++;
+        if (k == n) ws->rows[n++] = (ito_profile_row){.kind = s->kind};
+        double runs = s->constant ? 1 : (double)ws->runs;
+        ws->rows[k].calls += (int64_t)runs;
+        ws->rows[k].seconds += ws->seconds[i];
+        ws->rows[k].flops += runs * s->flops;
+        ws->rows[k].bytes += runs * step_bytes(p, s);
+    }
+    qsort(ws->rows, (size_t)n, sizeof *ws->rows, slowest_first);
+    *count = n;
+    return ws->rows;
+}
