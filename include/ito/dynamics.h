@@ -43,6 +43,8 @@ ito_status ito_sde_check(const ito_sde *sde, ito_error *err);
 const char *ito_sde_name(ito_sde_kind kind);
 ito_status ito_sde_from_name(const char *name, ito_sde_kind *out, ito_error *err);
 
+/* The functions from here on expect an SDE that passes ito_sde_check. */
+
 /* p(x(t) | x(0)) = N(a(t) x(0), b(t)^2 I):  a and b.   [SDE] Eq 29. Accurate as t -> 0 (expm1). */
 double ito_sde_mean(const ito_sde *sde, double t);
 double ito_sde_std(const ito_sde *sde, double t);
@@ -64,7 +66,7 @@ double ito_sde_sampling_eps(const ito_sde *sde);
 typedef struct ito_pc_options {
     const char *predictor;   /* a name of ito_predictor_name: "reverse_diffusion" */
     const char *corrector;   /* a name of ito_corrector_name: "langevin" */
-    int64_t steps;           /* N grid points from T to eps, both included: 1000 */
+    int64_t steps;           /* N grid points from T to eps, both included, and N of the chain: 1000 */
     int64_t corrector_steps; /* M sweeps per grid point: 1 */
     double snr;              /* r of [SDE] Alg 4-5: 0.16 */
     double eps;              /* last time; 0 = ito_sde_sampling_eps */
@@ -76,8 +78,8 @@ typedef struct ito_pc_options {
     double temperature;        /* scales the prior sample: 1 */
     const double *prior_noise; /* [n, dim] unit normals to start from instead of the stream; NULL; borrowed */
     ito_progress progress;     /* called after every grid point with (i + 1, N) */
-    /* Sees the state [n, dim] and time before the first step (i = 0) and after each grid point (i = 1..N);
-     * may be NULL. */
+    /* Sees the state [n, dim] and its time before the first step (i = 0) and after each grid point (i = 1..N;
+     * the last time, what the call returns); may be NULL. */
     ito_status (*observe)(void *self, int64_t i, double t, int64_t n, int64_t dim, const double *x);
     void *observe_self;
 } ito_pc_options;
@@ -87,11 +89,14 @@ typedef struct ito_sample_report {
     double seconds;
 } ito_sample_report;
 
-/* The published defaults for an SDE. */
+/* The published defaults for an SDE: reverse_diffusion and langevin (VE), euler_maruyama and none (VP,
+ * sub-VP), as many steps as the SDE has; norms per sample. */
 ito_pc_options ito_pc_default(const ito_sde *sde);
 
-/* Draws n samples at t = eps into x [n, score->dim].  report may be NULL.
- * Errors: ARG names the option; NUMERIC names step, time and sample index when the score is not finite. */
+/* Draws n samples at t = eps into x [n, score->dim].  report may be NULL. Sample k of a seed is the same
+ * whatever the batch and the threads, unless batch_norms couples the samples of a batch.
+ * Errors: ARG names the option; NUMERIC names step, time and sample index when the score is not finite; the
+ * status of a callback or of the score comes back unchanged. x is written on success only. */
 ito_status ito_pc_sample(const ito_sde *sde, const ito_score *score, const ito_pc_options *options, int64_t n,
                          double *x, ito_sample_report *report, ito_error *err);
 

@@ -210,8 +210,9 @@ char *ito_plan_describe(const ito_plan *p);
 /* Plan and workspace borrow the graph: free workspace, plan, graph in that order. */
 ito_status ito_workspace_create(const ito_plan *p, ito_workspace **out, ito_error *err);
 void ito_workspace_free(ito_workspace *ws);
-/* Binds a leaf (read) or an output (written) to the caller's memory, which is borrowed until rebound. Every leaf and
- * output must be bound before a run; outputs must not overlap anything else. ARG: the node is no leaf or output of this plan. */
+/* Binds a leaf (read) or an output (written) to the caller's memory, which is borrowed until rebound. Every
+ * leaf and output must be bound before a run; outputs must not overlap anything else. ARG: the node is no
+ * leaf or output of this plan. */
 ito_status ito_workspace_bind(ito_workspace *ws, const ito_node *node, void *data, ito_error *err);
 /* Names the random draws of the next run: dropout masks use (seed, step, first_sample + row). */
 void ito_workspace_random(ito_workspace *ws, uint64_t seed, uint32_t step, int64_t first_sample);
@@ -228,6 +229,11 @@ typedef struct ito_profile_row {
 /* Per kind of step, summed over the runs so far, slowest first; *count rows in storage owned by the
  * workspace. */
 const ito_profile_row *ito_workspace_profile(ito_workspace *ws, int *count);
+
+/* The convolution-only limit of one run of the plan: every convolution and convolution gradient in it, alone,
+ * at the fastest of oneDNN's implementations, layouts as that one likes best. Measured now; takes seconds to
+ * minutes. */
+ito_status ito_conv_limit(const ito_plan *p, double *seconds, ito_error *err);
 
 /* ---- parameters: one block of named float tensors, in graph order
  * ------------------------------------------------- */

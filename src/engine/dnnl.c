@@ -114,6 +114,7 @@ void ito__add_reorder(ito__lowering *l, const ito_node *node, int from, dnnl_mem
     if (attr) dnnl_primitive_attr_destroy(attr);
     if (!pd) return;
     ito__request r = {.node = node,
+                      .verb = "reorder",
                       .pd = pd,
                       .n_args = 2,
                       .out = 1,

@@ -75,6 +75,12 @@ done:
 
 void ito_gradients(ito_node *y, ito_node *seed, int n, ito_node *const *wrt, ito_node **grads) {
     if (!seed) seed = ito_fill(y->graph, 1, y->shape);
+    if (!ito_shape_equal(seed->shape, y->shape)) {
+        char a[ITO__SHAPE_TEXT], b[ITO__SHAPE_TEXT];
+        ito_graph_poison(y->graph, ITO_E_SHAPE,
+                         "gradients: the seed is %s, the value %s: give it the same shape",
+                         ito__shape_text(seed->shape, a), ito__shape_text(y->shape, b));
+    }
     ito__gradients_since(y, seed, n, wrt, grads, 0);
     for (int k = 0; k < n; k++)
         if (!grads[k]) grads[k] = ito_fill(y->graph, 0, wrt[k]->shape);

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The tables of predictors and correctors. A new method is its file and one row here; --help, messages and
+ * the tests walk the tables.
+ */
+#include "dynamics/pc.h"
+
+#include <string.h>
+
+static ito_status predictor_none(ito__pc *pc, ito_error *err) {
+    (void)err;
+    ito__pc_update(pc, 1, 0, 0);
+    return ITO_OK;
+}
+
+static ito_status corrector_none(ito__pc *pc, ito_error *err) {
+    (void)pc, (void)err;
+    return ITO_OK;
+}
+
+static const ito__method predictors[] = {
+    {.name = "euler_maruyama",
+     .summary = "Euler-Maruyama on the reverse SDE, or Euler on the ODE ([SDE] Section 4.1).",
+     .score_calls = 1,
+     .needs_noise = true,
+     .step = ito__predictor_euler_maruyama},
+    {.name = "reverse_diffusion",
+     .summary = "The reverse SDE, or the ODE, discretized as the forward chain is ([SDE] App. E).",
+     .score_calls = 1,
+     .needs_noise = true,
+     .uses_chain = true,
+     .step = ito__predictor_reverse_diffusion},
+    {.name = "ancestral",
+     .summary = "Ancestral sampling of the DDPM or SMLD chain; VP and VE only ([SDE] Eq 4, App. F).",
+     .score_calls = 1,
+     .needs_noise = true,
+     .uses_chain = true,
+     .check = ito__predictor_ancestral_check,
+     .step = ito__predictor_ancestral},
+    {.name = "none",
+     .summary = "No predictor: the corrector alone carries the samples ([SDE] Table 1, C2000).",
+     .step = predictor_none},
+};
+
+static const ito__method correctors[] = {
+    {.name = "langevin",
+     .summary = "Langevin dynamics with a step set by signal-to-noise ratio ([SDE] Algorithms 4, 5).",
+     .score_calls = 1,
+     .needs_noise = true,
+     .uses_chain = true,
+     .step = ito__corrector_langevin},
+    {.name = "ald",
+     .summary = "Annealed Langevin dynamics with a step set by the noise level ([NCSN] Algorithm 1).",
+     .score_calls = 1,
+     .needs_noise = true,
+     .uses_chain = true,
+     .step = ito__corrector_ald},
+    {.name = "none",
+     .summary = "No corrector: the predictor alone ([SDE] Table 1, P1000, P2000).",
+     .step = corrector_none},
+};
+
+enum {
+    predictor_count = sizeof predictors / sizeof predictors[0],
+    corrector_count = sizeof correctors / sizeof correctors[0]
+};
+
+const ito__method *ito__predictor_at(int index) {
+    return index >= 0 && index < predictor_count ? &predictors[index] : NULL;
+}
+
+const ito__method *ito__corrector_at(int index) {
+    return index >= 0 && index < corrector_count ? &correctors[index] : NULL;
+}
+
+static ito_status find(const char *what, int count, const ito__method *table, const char *name,
+                       const ito__method **out, ito_error *err) {
+    char names[256] = "";
+    for (int i = 0; i < count; i++) {
+        if (name != NULL && strcmp(name, table[i].name) == 0) {
+            *out = &table[i];
+            return ITO_OK;
+        }
+        strncat(names, i == 0 ? "" : ", ", sizeof names - strlen(names) - 1);
+        strncat(names, table[i].name, sizeof names - strlen(names) - 1);
+    }
+    return ito_error_set(err, ITO_E_ARG, "%s: \"%.64s\" is not known: use one of %s", what,
+                         name != NULL ? name : "", names);
+}
+
+ito_status ito__predictor_find(const char *name, const ito__method **out, ito_error *err) {
+    return find("predictor", predictor_count, predictors, name, out, err);
+}
+
+ito_status ito__corrector_find(const char *name, const ito__method **out, ito_error *err) {
+    return find("corrector", corrector_count, correctors, name, out, err);
+}
+
+const char *ito_predictor_name(int index) {
+    const ito__method *m = ito__predictor_at(index);
+    return m != NULL ? m->name : NULL;
+}
+
+const char *ito_corrector_name(int index) {
+    const ito__method *m = ito__corrector_at(index);
+    return m != NULL ? m->name : NULL;
+}
+
+const char *ito_predictor_summary(int index) {
+    const ito__method *m = ito__predictor_at(index);
+    return m != NULL ? m->summary : NULL;
+}
+
+const char *ito_corrector_summary(int index) {
+    const ito__method *m = ito__corrector_at(index);
+    return m != NULL ? m->summary : NULL;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What defines an SDE to the library: one constant record of functions, dx = f1(t) x dt + g(t) dw.
+ *
+ * Adding an SDE is one file with its record, one kind in dynamics.h and one row in sde.c; nothing else asks
+ * which kind it has before it.
+ */
+#ifndef ITO_DYNAMICS_SDE_H
+#define ITO_DYNAMICS_SDE_H
+
+#include <ito/dynamics.h>
+
+typedef struct ito__sde_record {
+    const char *name;
+    double sampling_eps;               /* where the published sampling grid ends */
+    const char *predictor, *corrector; /* the published pair */
+
+    double (*drift)(const ito_sde *sde, double t);     /* f1(t) */
+    double (*diffusion)(const ito_sde *sde, double t); /* g(t) */
+    double (*mean)(const ito_sde *sde, double t);      /* a(t): da/dt = f1 a, a(0) = 1 */
+    double (*std)(const ito_sde *sde, double t);       /* b(t): d(b^2)/dt = 2 f1 b^2 + g^2 */
+    double (*prior_std)(const ito_sde *sde);
+
+    /* One step of the forward chain at t, x' = x + F x + G z. */
+    void (*discretize)(const ito_sde *sde, double t, double *F, double *G);
+    /* The reverse step of the original chain, x' = A x + S score + Z z; NULL where none was published. */
+    void (*ancestral)(const ito_sde *sde, double t, double *A, double *S, double *Z);
+    /* The Langevin corrector's alpha at t. */
+    double (*alpha)(const ito_sde *sde, double t);
+
+    /* ARG names the first of the fields this SDE reads that is out of range. */
+    ito_status (*check)(const ito_sde *sde, ito_error *err);
+} ito__sde_record;
+
+extern const ito__sde_record ito__sde_ve, ito__sde_vp, ito__sde_subvp;
+
+const ito__sde_record *ito__sde_record_of(const ito_sde *sde);
+
+/* The linear schedule that VP and sub-VP share (sde_vp.c). */
+double ito__vp_beta(const ito_sde *sde, double t);          /* beta(t) */
+double ito__vp_beta_integral(const ito_sde *sde, double t); /* B(t), integral of beta from 0 */
+double ito__vp_drift(const ito_sde *sde, double t);
+double ito__vp_mean(const ito_sde *sde, double t);
+double ito__vp_prior_std(const ito_sde *sde);
+double ito__vp_alpha(const ito_sde *sde, double t);
+ito_status ito__vp_check(const ito_sde *sde, ito_error *err);
+
+#endif

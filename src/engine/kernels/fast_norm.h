@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Fast group normalization (ops/norm.c has the formulas). A unit of work is one image's panel, a block of
+ * channels; what depends on the channel alone is folded into coefficients per lane beforehand, so that memory
+ * is what limits the loops.
+ */
+#ifndef ITO_ENGINE_FAST_NORM_H
+#define ITO_ENGINE_FAST_NORM_H
+
+#include "engine/kernels/fast_math.h"
+
+typedef struct norm_shape {
+    int64_t images, channels, groups, group; /* group: channels in a group */
+    int64_t block, blocks, pixels;
+    int64_t length; /* of a panel */
+} norm_shape;
+
+static norm_shape norm_shape_of(const ito__call *c) {
+    ito_shape s = c->node->in[0]->shape;
+    norm_shape q = {.images = s.dim[0], .channels = s.dim[1], .groups = c->node->attr.norm.groups};
+    q.group = q.channels / q.groups;
+    q.block = c->block;
+    q.blocks = q.channels / q.block;
+    q.pixels = s.dim[2] * s.dim[3];
+    q.length = q.pixels * q.block;
+    return q;
+}
+
+/* ---- statistics ---- */
+
+/* Per lane: sums of x and x^2. Float sums run over a stretch, of x and of (x - mean)^2 with the mean of that
+ * stretch, so that nothing cancels before the sums are in double. */
+static void add_moments(const float *x, int64_t n, double *restrict sum, double *restrict square) {
+    while (n >= LANES) {
+        int64_t length = (n < STRETCH ? n : STRETCH) / LANES * LANES;
+        float total[LANES] = {0}, shift[LANES], first[LANES] = {0}, second[LANES] = {0};
+        double count = (double)(length / LANES);
+        float scale = (float)(1 / count);
+        FOR_LANES(length, total[l] += x[i + l];);
+        for (int l = 0; l < LANES; l++) shift[l] = total[l] * scale;
+        FOR_LANES(length, float d = x[i + l] - shift[l]; first[l] += d; second[l] += d * d;);
+        for (int l = 0; l < LANES; l++) {
+            double m = (double)shift[l], d = (double)first[l];
+            sum[l] += count * m + d;
+            square[l] += count * m * m + 2 * m * d + (double)second[l];
+        }
+        x += length;
+        n -= length;
+    }
+    for (int64_t l = 0; l < n; l++) {
+        double v = (double)x[l];
+        sum[l] += v;
+        square[l] += v * v;
+    }
+}
+
+/* One image's channels first .. first + count, which are whole blocks and whole groups: at most LANES groups.
+ */
+static void span_stats(const ito__call *c, const norm_shape *q, int64_t image, int64_t first, int64_t count) {
+    double sum[LANES] = {0}, square[LANES] = {0};
+    for (int64_t k = first; k < first + count; k += q->block) {
+        double lane_sum[LANES] = {0}, lane_square[LANES] = {0};
+        add_moments(IN(0) + (image * q->channels + k) * q->pixels, q->length, lane_sum, lane_square);
+        for (int64_t l = 0; l < LANES; l++) {
+            int64_t g = (k - first + l % q->block) / q->group;
+            sum[g] += lane_sum[l];
+            square[g] += lane_square[l];
+        }
+    }
+    double n = (double)(q->group * q->pixels);
+    for (int64_t g = 0; g < count / q->group; g++) {
+        double mean = sum[g] / n, variance = fmax(square[g] / n - mean * mean, 0);
+        float *out = OUT + 2 * (image * q->groups + first / q->group + g);
+        out[0] = (float)mean;
+        out[1] = (float)(1 / sqrt(variance + c->node->attr.norm.eps));
+    }
+}
+
+static void k_norm_stats(const ito__call *c) {
+    norm_shape q = norm_shape_of(c);
+    int64_t channels = q.group;
+    while (channels % q.block) channels += q.group;
+    int64_t spans = q.channels / channels;
+#pragma omp parallel for if (q.images * q.channels * q.pixels > PARALLEL)
+    for (int64_t u = 0; u < q.images * spans; u++)
+        span_stats(c, &q, u / spans, u % spans * channels, channels);
+}
+
+/* ---- coefficients ---- */
+
+/* xhat = x rstd + shift and u = x slope + level, for the channels of panel `p`, repeated over the lanes. */
+typedef struct norm_lanes {
+    float rstd[LANES], shift[LANES], slope[LANES], level[LANES];
+} norm_lanes;
+
+static void norm_lanes_of(const ito__call *c, const norm_shape *q, int64_t p, norm_lanes *v) {
+    const float *stats = IN(1) + 2 * (p / q->blocks * q->groups), *gamma = IN(2), *beta = IN(3);
+    int64_t first = p % q->blocks * q->block;
+    for (int64_t l = 0; l < q->block; l++) {
+        int64_t k = first + l, g = k / q->group;
+        double mean = (double)stats[2 * g], rstd = (double)stats[2 * g + 1];
+        v->rstd[l] = (float)rstd;
+        v->shift[l] = (float)(-mean * rstd);
+        v->slope[l] = (float)(rstd * (double)gamma[k]);
+        v->level[l] = (float)((double)beta[k] - mean * rstd * (double)gamma[k]);
+    }
+    repeat_lanes(v->rstd, q->block);
+    repeat_lanes(v->shift, q->block);
+    repeat_lanes(v->slope, q->block);
+    repeat_lanes(v->level, q->block);
+}
+
+/* ---- the normalized image ---- */
+
+static void norm_panel(const float *x, const norm_lanes *restrict v, float *out, int64_t n) {
+    FOR_LANES(n, out[i + l] = x[i + l] * v->slope[l] + v->level[l];);
+}
+
+static void norm_silu_panel(const float *x, const norm_lanes *restrict v, float *out, int64_t n) {
+    FOR_LANES(n, out[i + l] = fast_silu(x[i + l] * v->slope[l] + v->level[l]););
+}
+
+static void k_norm(const ito__call *c) {
+    norm_shape q = norm_shape_of(c);
+    int64_t pieces = pieces_of(q.length), units = q.images * q.blocks * pieces;
+    bool silu = c->node->attr.norm.silu;
+#pragma omp parallel for if (q.images * q.channels * q.pixels > PARALLEL)
+    for (int64_t u = 0; u < units; u++) {
+        int64_t at = u / pieces * q.length + u % pieces * PIECE, n = piece_length(q.length, u % pieces);
+        norm_lanes v;
+        norm_lanes_of(c, &q, u / pieces, &v);
+        if (silu)
+            norm_silu_panel(IN(0) + at, &v, OUT + at, n);
+        else
+            norm_panel(IN(0) + at, &v, OUT + at, n);
+    }
+}
+
+/* ---- its gradient ---- */
+
+/* Per lane: sums of du and of du xhat over at most STRETCH elements. */
+static void sums_stretch(const float *x, const float *g, const norm_lanes *restrict v, int64_t n,
+                         float *restrict plain, float *restrict weighted) {
+    FOR_LANES(n, float xhat = x[i + l] * v->rstd[l] + v->shift[l]; plain[l] += g[i + l];
+              weighted[l] += g[i + l] * xhat;);
+}
+
+static void sums_silu_stretch(const float *x, const float *g, const norm_lanes *restrict v, int64_t n,
+                              float *restrict plain, float *restrict weighted) {
+    FOR_LANES(n, float xhat = x[i + l] * v->rstd[l] + v->shift[l];
+              float du = g[i + l] * fast_silu_slope(x[i + l] * v->slope[l] + v->level[l]); plain[l] += du;
+              weighted[l] += du * xhat;);
+}
+
+static void k_norm_sums(const ito__call *c) {
+    norm_shape q = norm_shape_of(c);
+    bool silu = c->node->attr.norm.silu;
+#pragma omp parallel for if (q.images * q.channels * q.pixels > PARALLEL)
+    for (int64_t p = 0; p < q.images * q.blocks; p++) {
+        const float *x = IN(0) + p * q.length, *g = IN(4) + p * q.length;
+        double plain[LANES] = {0}, weighted[LANES] = {0};
+        norm_lanes v;
+        norm_lanes_of(c, &q, p, &v);
+        for (int64_t i = 0; i < q.length; i += STRETCH) {
+            int64_t n = q.length - i < STRETCH ? q.length - i : STRETCH;
+            float a[LANES] = {0}, b[LANES] = {0};
+            if (silu)
+                sums_silu_stretch(x + i, g + i, &v, n, a, b);
+            else
+                sums_stretch(x + i, g + i, &v, n, a, b);
+            for (int l = 0; l < LANES; l++) {
+                plain[l] += (double)a[l];
+                weighted[l] += (double)b[l];
+            }
+        }
+        float *out = OUT + p * q.block;
+        for (int64_t l = 0; l < q.block; l++) {
+            double s = 0, t = 0;
+            for (int64_t k = l; k < LANES; k += q.block) {
+                s += plain[k];
+                t += weighted[k];
+            }
+            out[l] = (float)s;
+            out[q.images * q.channels + l] = (float)t;
+        }
+    }
+}
+
+/* dx = slope du + tilt x + base */
+typedef struct dx_lanes {
+    float tilt[LANES], base[LANES];
+} dx_lanes;
+
+static void dx_lanes_of(const ito__call *c, const norm_shape *q, int64_t p, dx_lanes *d) {
+    int64_t image = p / q->blocks, first = p % q->blocks * q->block;
+    const float *stats = IN(1) + 2 * (image * q->groups), *gamma = IN(2);
+    const float *plain = IN(5) + image * q->channels, *weighted = plain + q->images * q->channels;
+    for (int64_t l = 0; l < q->block; l++) {
+        int64_t g = (first + l) / q->group;
+        double level = 0, tilt = 0, mean = (double)stats[2 * g], rstd = (double)stats[2 * g + 1];
+        if (l && (first + l) % q->group) {
+            d->tilt[l] = d->tilt[l - 1];
+            d->base[l] = d->base[l - 1];
+            continue;
+        }
+        for (int64_t k = g * q->group; k < (g + 1) * q->group; k++) {
+            level += (double)gamma[k] * (double)plain[k];
+            tilt += (double)gamma[k] * (double)weighted[k];
+        }
+        double scale = rstd / (double)(q->group * q->pixels);
+        d->tilt[l] = (float)(-scale * tilt * rstd);
+        d->base[l] = (float)(scale * (tilt * rstd * mean - level));
+    }
+    repeat_lanes(d->tilt, q->block);
+    repeat_lanes(d->base, q->block);
+}
+
+static void dx_panel(const float *x, const float *g, const norm_lanes *restrict v, const dx_lanes *restrict d,
+                     float *out, int64_t n) {
+    FOR_LANES(n, out[i + l] = g[i + l] * v->slope[l] + (x[i + l] * d->tilt[l] + d->base[l]););
+}
+
+static void dx_silu_panel(const float *x, const float *g, const norm_lanes *restrict v,
+                          const dx_lanes *restrict d, float *out, int64_t n) {
+    FOR_LANES(n, float du = g[i + l] * fast_silu_slope(x[i + l] * v->slope[l] + v->level[l]);
+              out[i + l] = du * v->slope[l] + (x[i + l] * d->tilt[l] + d->base[l]););
+}
+
+static void k_norm_dx(const ito__call *c) {
+    norm_shape q = norm_shape_of(c);
+    int64_t pieces = pieces_of(q.length), units = q.images * q.blocks * pieces;
+    bool silu = c->node->attr.norm.silu;
+#pragma omp parallel for if (q.images * q.channels * q.pixels > PARALLEL)
+    for (int64_t u = 0; u < units; u++) {
+        int64_t at = u / pieces * q.length + u % pieces * PIECE, n = piece_length(q.length, u % pieces);
+        norm_lanes v;
+        dx_lanes d;
+        norm_lanes_of(c, &q, u / pieces, &v);
+        dx_lanes_of(c, &q, u / pieces, &d);
+        if (silu)
+            dx_silu_panel(IN(0) + at, IN(4) + at, &v, &d, OUT + at, n);
+        else
+            dx_panel(IN(0) + at, IN(4) + at, &v, &d, OUT + at, n);
+    }
+}
+
+#endif
