@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The library's only calls of the C allocator.
+ */
+#include "core/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A cache line, and the widest vector register. */
+enum { ALIGNMENT = 64 };
+
+bool ito__mul_size(size_t a, size_t b, size_t *product) {
+    if (a != 0 && b > SIZE_MAX / a) return false;
+    *product = a * b;
+    return true;
+}
+
+void *ito__alloc(size_t count, size_t size) {
+    size_t bytes;
+    /* Past PTRDIFF_MAX pointer differences overflow, so such a block is refused like one past SIZE_MAX. */
+    if (!ito__mul_size(count, size, &bytes) || bytes > PTRDIFF_MAX - ALIGNMENT) return NULL;
+    /* aligned_alloc wants a multiple of the alignment; an empty block still gets an address of its own. */
+    bytes = bytes == 0 ? ALIGNMENT : (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    return aligned_alloc(ALIGNMENT, bytes);
+}
+
+void *ito__calloc(size_t count, size_t size) {
+    void *p = ito__alloc(count, size);
+    if (p != NULL) memset(p, 0, count * size);
+    return p;
+}
+
+void ito__free(void *p) {
+    free(p);
+}
+
+char *ito__strdup(const char *s) {
+    size_t bytes = strlen(s) + 1;
+    char *copy = ito__alloc(bytes, 1);
+    if (copy != NULL) memcpy(copy, s, bytes);
+    return copy;
+}
