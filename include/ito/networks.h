@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Score networks: functions that build graphs. Parameter names are the published checkpoints' own
- * (all_modules.3.Conv_0.weight, without "module."), in the published order.
+ * Score networks: functions that build graphs.
+ *
+ *   1. ito_network_default, set fields, ito_network_check     choose a member of the NCSN++ family
+ *   2. ito_network_build                                      its nodes, for training or a plan of your own
+ *   3. ito_params_create, then ito_params_init or a file      its weights
+ *   4. ito_network_score_create, ito_network_score_view       the network as a score function for dynamics.h
+ *
+ * Parameter names are the published checkpoints' own (all_modules.3.Conv_0.weight, without "module."), made
+ * in the published order. Frozen Fourier frequencies are a buffer; everything else is trainable. A graph
+ * holds one network: names are unique.
  */
 #ifndef ITO_NETWORKS_H
 #define ITO_NETWORKS_H
@@ -71,12 +79,12 @@ double ito_network_label(const ito_sde *sde, bool continuous, double t);
 double ito_network_score_factor(const ito_sde *sde, bool continuous, double t);
 
 /* A network as a score function: eval runs `batch` samples at a time (remainders padded), rounding to float.
- */
+ * Belongs to one thread at a time. */
 typedef struct ito_network_score ito_network_score;
 typedef struct ito_network_score_options {
     int64_t batch;         /* 64 */
     bool continuous;       /* labels: true */
-    ito_plan_options plan; /* frozen is set by the function */
+    ito_plan_options plan; /* precision ITO_F32; frozen is set by the function */
     bool with_vjp;         /* also plan the gradient with respect to x */
 } ito_network_score_options;
 ito_network_score_options ito_network_score_default(void);

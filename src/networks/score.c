@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A network as a score function: the one place that knows which label a network takes for a time, and how
+ * its output becomes a score (SPEC section 3), and where doubles become floats.
+ */
+#include <ito/networks.h>
+
+#include "core/memory.h"
+
+#include <math.h>
+#include <string.h>
+
+/* 1 - abar_i of the discrete DDPM chain: beta_j evenly spaced from beta_min / N to beta_max / N, abar_i the
+ * product of 1 - beta_j up to i. [DDPM] Eq 4. */
+static double ddpm_variance(const ito_sde *sde, int64_t i) {
+    double n = (double)sde->steps, log_abar = 0;
+    for (int64_t j = 0; j <= i; j++) {
+        double beta = (sde->beta_min + (sde->beta_max - sde->beta_min) * (double)j / (n - 1)) / n;
+        log_abar += log1p(-beta);
+    }
+    return -expm1(log_abar);
+}
+
+/* Labels of discretely trained networks are whole numbers, as in training. */
+double ito_network_label(const ito_sde *sde, bool continuous, double t) {
+    double last = (double)(sde->steps - 1);
+    if (sde->kind == ITO_SDE_VE)
+        return continuous ? ito_sde_std(sde, t) : round((sde->T - t) / sde->T * last);
+    /* sub-VP networks exist in continuous form only. */
+    if (continuous || sde->kind == ITO_SDE_SUBVP) return 999 * t / sde->T;
+    return round(t / sde->T * last);
+}
+
+double ito_network_score_factor(const ito_sde *sde, bool continuous, double t) {
+    if (sde->kind == ITO_SDE_VE) return 1;
+    if (continuous || sde->kind == ITO_SDE_SUBVP) return -1 / ito_sde_std(sde, t);
+    return -1 / sqrt(ddpm_variance(sde, ito_sde_index(sde, t)));
+}
+
+struct ito_network_score {
+    ito_sde sde;
+    bool continuous;
+    int64_t batch, dim;
+    ito_graph *graph;
+    ito_node *x, *labels, *v, *out, *grad; /* v and grad are NULL without a vjp */
+    ito_plan *forward, *backward;
+    ito_workspace *ws_forward, *ws_backward;
+    float *x_data, *labels_data, *v_data, *out_data; /* one batch each; out_data is grad's too */
+};
+
+ito_network_score_options ito_network_score_default(void) {
+    return (ito_network_score_options){.batch = 64, .continuous = true, .plan = ito_plan_default()};
+}
+
+/* An unconditional network has no labels in its plan. */
+static bool reads_labels(const ito_network_config *c) {
+    return c->conditional || c->scale_by_sigma;
+}
+
+static void build(ito_network_score *s, const ito_network_config *c, bool with_vjp) {
+    ito_shape shape = ITO_SHAPE(s->batch, c->channels, c->image_size, c->image_size);
+    s->x = ito_input(s->graph, "x", shape);
+    s->labels = ito_input(s->graph, "labels", ITO_SHAPE(s->batch));
+    s->out = ito_network_build(c, s->x, s->labels, false);
+    if (!with_vjp) return;
+    s->v = ito_input(s->graph, "v", shape);
+    ito_gradients(s->out, s->v, 1, &s->x, &s->grad);
+}
+
+static ito_status buffers(ito_network_score *s, ito_error *err) {
+    size_t n = (size_t)(s->batch * s->dim);
+    s->x_data = ito__calloc(n, sizeof(float));
+    s->v_data = ito__calloc(n, sizeof(float));
+    s->out_data = ito__calloc(n, sizeof(float));
+    s->labels_data = ito__calloc((size_t)s->batch, sizeof(float));
+    if (s->x_data && s->v_data && s->out_data && s->labels_data) return ITO_OK;
+    return ito_error_set(err, ITO_E_NOMEM, "network: no memory for a batch of %lld: use a smaller batch",
+                         (long long)s->batch);
+}
+
+/* A plan for one output with its leaves bound. */
+static ito_status prepare(ito_network_score *s, const ito_network_config *c, ito_params *params,
+                          const ito_plan_options *options, ito_node *output, ito_plan **plan,
+                          ito_workspace **ws, ito_error *err) {
+    ito_status st;
+    ito_plan_options o = *options;
+    o.frozen = true;
+    if ((st = ito_plan_create(s->graph, 1, &output, &o, plan, err)) != ITO_OK) return st;
+    if ((st = ito_workspace_create(*plan, ws, err)) != ITO_OK) return st;
+    if ((st = ito_workspace_bind_params(*ws, s->graph, params, err)) != ITO_OK) return st;
+    if ((st = ito_workspace_bind(*ws, s->x, s->x_data, err)) != ITO_OK) return st;
+    if (reads_labels(c) && (st = ito_workspace_bind(*ws, s->labels, s->labels_data, err)) != ITO_OK)
+        return st;
+    if (output == s->grad && (st = ito_workspace_bind(*ws, s->v, s->v_data, err)) != ITO_OK) return st;
+    return ito_workspace_bind(*ws, output, s->out_data, err);
+}
+
+ito_status ito_network_score_create(const ito_network_config *c, const ito_sde *sde, ito_params *params,
+                                    const ito_network_score_options *options, ito_network_score **out,
+                                    ito_error *err) {
+    ito_status st;
+    ito_network_score *s = NULL;
+    ito_network_score_options o = options ? *options : ito_network_score_default();
+
+    *out = NULL;
+    if ((st = ito_network_check(c, err)) != ITO_OK) goto done;
+    if ((st = ito_sde_check(sde, err)) != ITO_OK) goto done;
+    if (o.batch < 1) {
+        st = ito_error_set(err, ITO_E_ARG, "batch: is %lld: use at least 1", (long long)o.batch);
+        goto done;
+    }
+    if (o.plan.precision != ITO_F32) {
+        st = ito_error_set(err, ITO_E_UNSUPPORTED, "precision: a network's score runs in float: use ITO_F32");
+        goto done;
+    }
+    if (!(s = ito__calloc(1, sizeof *s))) {
+        st = ito_error_set(err, ITO_E_NOMEM, "network: no memory for a score function: free some");
+        goto done;
+    }
+    s->sde = *sde;
+    s->continuous = o.continuous;
+    s->batch = o.batch;
+    s->dim = c->channels * c->image_size * c->image_size;
+    if ((st = ito_graph_create(&s->graph, err)) != ITO_OK) goto done;
+    build(s, c, o.with_vjp);
+    if ((st = buffers(s, err)) != ITO_OK) goto done;
+    if ((st = prepare(s, c, params, &o.plan, s->out, &s->forward, &s->ws_forward, err)) != ITO_OK) goto done;
+    if (s->grad &&
+        (st = prepare(s, c, params, &o.plan, s->grad, &s->backward, &s->ws_backward, err)) != ITO_OK)
+        goto done;
+    *out = s;
+    s = NULL;
+done:
+    ito_network_score_free(s);
+    return st;
+}
+
+void ito_network_score_free(ito_network_score *s) {
+    if (!s) return;
+    ito_workspace_free(s->ws_backward);
+    ito_workspace_free(s->ws_forward);
+    ito_plan_free(s->backward);
+    ito_plan_free(s->forward);
+    ito_graph_free(s->graph);
+    ito__free(s->labels_data);
+    ito__free(s->out_data);
+    ito__free(s->v_data);
+    ito__free(s->x_data);
+    ito__free(s);
+}
+
+const ito_plan *ito_network_score_plan(const ito_network_score *s) {
+    return s->forward;
+}
+
+/* Rows of a batch past the n in use repeat row 0: any valid input does, and zeros might not be one. */
+static void fill_rest(int64_t n, int64_t batch, int64_t width, float *x) {
+    for (int64_t i = n; i < batch; i++) memcpy(x + i * width, x, (size_t)width * sizeof *x);
+}
+
+static void to_float(int64_t n, const double *x, float *out) {
+    for (int64_t i = 0; i < n; i++) out[i] = (float)x[i];
+}
+
+/* One batch of at most s->batch samples, through the forward plan (v NULL) or the backward plan. */
+static ito_status run_batch(ito_network_score *s, int64_t n, const double *x, const double *t,
+                            const double *v, double *result, ito_error *err) {
+    to_float(n * s->dim, x, s->x_data);
+    fill_rest(n, s->batch, s->dim, s->x_data);
+    for (int64_t i = 0; i < n; i++)
+        s->labels_data[i] = (float)ito_network_label(&s->sde, s->continuous, t[i]);
+    fill_rest(n, s->batch, 1, s->labels_data);
+    if (v) {
+        to_float(n * s->dim, v, s->v_data);
+        fill_rest(n, s->batch, s->dim, s->v_data);
+    }
+    ito_status st =
+        v ? ito_plan_run(s->backward, s->ws_backward, err) : ito_plan_run(s->forward, s->ws_forward, err);
+    if (st != ITO_OK) return st;
+    for (int64_t i = 0; i < n; i++) {
+        double factor = ito_network_score_factor(&s->sde, s->continuous, t[i]);
+        for (int64_t j = i * s->dim; j < (i + 1) * s->dim; j++) result[j] = factor * (double)s->out_data[j];
+    }
+    return ITO_OK;
+}
+
+static ito_status eval(void *self, int64_t n, const double *x, const double *t, double *score,
+                       ito_error *err) {
+    ito_network_score *s = self;
+    for (int64_t i = 0; i < n; i += s->batch) {
+        int64_t m = n - i < s->batch ? n - i : s->batch;
+        ito_status st = run_batch(s, m, x + i * s->dim, t + i, NULL, score + i * s->dim, err);
+        if (st != ITO_OK) return st;
+    }
+    return ITO_OK;
+}
+
+static ito_status vjp(void *self, int64_t n, const double *x, const double *t, const double *v,
+                      double *vjp_out, ito_error *err) {
+    ito_network_score *s = self;
+    for (int64_t i = 0; i < n; i += s->batch) {
+        int64_t m = n - i < s->batch ? n - i : s->batch;
+        ito_status st = run_batch(s, m, x + i * s->dim, t + i, v + i * s->dim, vjp_out + i * s->dim, err);
+        if (st != ITO_OK) return st;
+    }
+    return ITO_OK;
+}
+
+ito_score ito_network_score_view(ito_network_score *s) {
+    return (ito_score){.self = s, .dim = s->dim, .eval = eval, .vjp = s->grad ? vjp : NULL};
+}
+
+ito_status ito_network_score_forward(ito_network_score *s, int64_t n, const float *x, const float *labels,
+                                     float *out, ito_error *err) {
+    for (int64_t i = 0; i < n; i += s->batch) {
+        int64_t m = n - i < s->batch ? n - i : s->batch;
+        size_t bytes = (size_t)(m * s->dim) * sizeof *x;
+        memcpy(s->x_data, x + i * s->dim, bytes);
+        memcpy(s->labels_data, labels + i, (size_t)m * sizeof *labels);
+        fill_rest(m, s->batch, s->dim, s->x_data);
+        fill_rest(m, s->batch, 1, s->labels_data);
+        ito_status st = ito_plan_run(s->forward, s->ws_forward, err);
+        if (st != ITO_OK) return st;
+        memcpy(out + i * s->dim, s->out_data, bytes);
+    }
+    return ITO_OK;
+}
