@@ -81,9 +81,7 @@ ito_status ito_recipe_print(const ito_recipe *r, char **text, ito_error *err);
 /* The default recipe with a comment beside each field: the manual of recipes. free(). */
 ito_status ito_recipe_reference(char **text, ito_error *err);
 
-/* ---- models
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- models ---- */
 
 typedef enum ito_weights { ITO_WEIGHTS_EMA, ITO_WEIGHTS_LIVE } ito_weights;
 
@@ -96,9 +94,9 @@ typedef struct ito_model {
 } ito_model;
 
 /* `path` is a model or checkpoint .safetensors, a run directory (its newest good checkpoint), a bundled name
- * ("fashion", looked up in models/ under $ITO_MODELS, then the source or install tree), or a .pth with a
- * recipe. `recipe` overrides the one in the file; NULL otherwise. Tensors are stored as "<name>" (EMA, model
- * files) or "ema/<name>", "live/<name>", "adam_m/<name>", "adam_v/<name>" (checkpoints). */
+ * ("fashion": fashion.safetensors in $ITO_MODELS or, without it, in the install or source tree), or a .pth
+ * with a recipe. `recipe` overrides the one in the file; NULL otherwise. Tensors are stored as "<name>" (EMA,
+ * model files) or "ema/<name>", "live/<name>", "adam_m/<name>", "adam_v/<name>" (checkpoints). */
 ito_status ito_model_load(const char *path, ito_weights weights, const ito_recipe *recipe, ito_model **out,
                           ito_error *err);
 void ito_model_free(ito_model *m);

@@ -42,12 +42,12 @@ static const char *intern(ito_graph *g, const char *text) {
 ito_status ito_graph_create(ito_graph **out, ito_error *err) {
     *out = NULL;
     ito_graph *g = ito__calloc(1, sizeof *g);
+    if (g) g->scope = "";
     ito_node *scrap = g ? ito__graph_alloc(g, sizeof *scrap) : NULL;
     if (!scrap) {
         ito__free(g);
         return ito_error_set(err, ITO_E_NOMEM, "graph: out of memory: free some");
     }
-    g->scope = "";
     *scrap = (ito_node){.graph = g, .id = -1, .op = ITO__OP_FILL, .name = "", .scope = ""};
     g->scrap = scrap;
     *out = g;

@@ -37,16 +37,14 @@ static inline void upsample_line(const ito__call *c, int64_t line, int64_t block
     int64_t f = c->node->attr.factor, w = c->node->shape.dim[3] / f;
     const float *x = IN(0) + line / f * w * block;
     float *out = OUT + line * w * f * block;
-    if (f == 2) {
-        SIMD for (int64_t j = 0; j < w * block; j++) {
-            int64_t at = j / block * 2 * block + j % block;
-            out[at] = out[at + block] = x[j];
-        }
+    if (f == 2 && block == 1) {
+        SIMD for (int64_t j = 0; j < w; j++) out[2 * j] = out[2 * j + 1] = x[j];
         return;
     }
-    for (int64_t j = 0; j < w; j++)
-        for (int64_t b = 0; b < f; b++)
-            for (int64_t l = 0; l < block; l++) out[(j * f + b) * block + l] = x[j * block + l];
+    for (int64_t j = 0; j < w; j++, x += block)
+        for (int64_t b = 0; b < f; b++, out += block) {
+            SIMD for (int64_t l = 0; l < block; l++) out[l] = x[l];
+        }
 }
 
 PER_BLOCK(upsample)
@@ -54,22 +52,20 @@ PER_BLOCK(upsample)
 /* Sums of f x f blocks. */
 static inline void pool_line(const ito__call *c, int64_t line, int64_t block) {
     int64_t f = c->node->attr.factor, w = c->node->shape.dim[3];
-    const float *x = IN(0) + line * f * w * f * block;
+    const float *x = IN(0) + line * f * w * f * block, *below = x + w * f * block;
     float *out = OUT + line * w * block;
-    if (f == 2) {
-        const float *below = x + 2 * w * block;
-        SIMD for (int64_t j = 0; j < w * block; j++) {
-            int64_t at = j / block * 2 * block + j % block;
-            out[j] = (x[at] + x[at + block]) + (below[at] + below[at + block]);
-        }
+    if (f == 2 && block == 1) {
+        SIMD for (int64_t j = 0; j < w; j++) out[j] =
+            (x[2 * j] + x[2 * j + 1]) + (below[2 * j] + below[2 * j + 1]);
         return;
     }
-    for (int64_t j = 0; j < w; j++) {
+    for (int64_t j = 0; j < w; j++, x += f * block, out += block) {
         float sum[LANES] = {0};
         for (int64_t a = 0; a < f; a++)
-            for (int64_t b = 0; b < f; b++)
-                for (int64_t l = 0; l < block; l++) sum[l] += x[((a * w + j) * f + b) * block + l];
-        for (int64_t l = 0; l < block; l++) out[j * block + l] = sum[l];
+            for (int64_t b = 0; b < f; b++) {
+                SIMD for (int64_t l = 0; l < block; l++) sum[l] += x[(a * w * f + b) * block + l];
+            }
+        SIMD for (int64_t l = 0; l < block; l++) out[l] = sum[l];
     }
 }
 
@@ -77,43 +73,100 @@ PER_BLOCK(pool)
 
 /* ---- up, filter, down ---- */
 
-/* The taps that meet a pixel: of the filter every up-th from `first` on, of the line the pixels from `begin`
- * on. */
+/* The taps that meet a pixel of the result along an axis: of the filter every up-th from `first` on, with the
+ * pixels from `begin` on. */
 typedef struct taps {
-    int first;
-    int64_t begin, count;
+    int64_t first, begin, count;
 } taps;
 
-/* For the result at `i` along an axis of `size` pixels. */
-static taps taps_at(const ito_fir *f, int64_t i, int64_t size) {
-    int64_t p = i * f->down - f->pad_before; /* in the line with zeros between its pixels */
-    int64_t first = p > 0 ? (f->up - p % f->up) % f->up : -p;
-    int64_t begin = (p + first) / f->up;
-    int64_t count = first < f->ntaps ? (f->ntaps - first - 1) / f->up + 1 : 0;
-    if (begin + count > size) count = size - begin;
-    return (taps){(int)first, begin, count > 0 ? count : 0};
+/* For the pixel at `i`, as if the axis had no ends; at i + up the same taps meet the pixels `down` further
+ * on. */
+static taps taps_at(const ito_fir *f, int64_t i) {
+    int64_t p = i * f->down - f->pad_before; /* among pixels with up - 1 zeros after each */
+    int64_t first = ((-p) % f->up + f->up) % f->up;
+    return (taps){first, (p + first) / f->up, (f->ntaps - first + f->up - 1) / f->up};
+}
+
+/* Those that meet pixels 0 .. size. */
+static inline taps within(taps t, int64_t up, int64_t size) {
+    int64_t skip = t.begin < 0 ? -t.begin : 0;
+    t.first += skip * up;
+    t.begin += skip;
+    t.count -= skip;
+    if (t.count > size - t.begin) t.count = size - t.begin;
+    return t;
+}
+
+/* What a line of the result needs: the planes' sizes, the taps in the order they are read, the rows that they
+ * meet. */
+typedef struct fir_line {
+    const ito_fir *fir;
+    const float *x; /* the first of the rows */
+    float *out;
+    int64_t width, from; /* of the result, of the operand */
+    int64_t rows;
+    float tap[8], row_tap[8];
+} fir_line;
+
+static fir_line fir_line_of(const ito__call *c, int64_t line, int64_t block) {
+    const ito_fir *f = &c->node->attr.upfirdn.fir;
+    ito_shape in = c->node->in[0]->shape, s = c->node->shape;
+    taps rows = within(taps_at(f, line % s.dim[2]), f->up, in.dim[2]);
+    fir_line v = {.fir = f, .width = s.dim[3], .from = in.dim[3], .rows = rows.count > 0 ? rows.count : 0};
+    v.x = IN(0) + (line / s.dim[2] * in.dim[2] + (v.rows ? rows.begin : 0)) * v.from * block;
+    v.out = OUT + line * v.width * block;
+    for (int i = 0; i < f->ntaps; i++)
+        v.tap[i] = (float)f->taps[c->node->attr.upfirdn.reversed ? f->ntaps - 1 - i : i];
+    for (int64_t a = 0; a < v.rows; a++) v.row_tap[a] = v.tap[rows.first + a * f->up];
+    return v;
+}
+
+/* Pixel by pixel, a pixel being a vector. */
+static inline void fir_blocks(const fir_line *v, int64_t phase, int64_t block) {
+    int64_t up = v->fir->up;
+    taps t = taps_at(v->fir, phase);
+    for (int64_t j = phase; j < v->width; j += up, t.begin += v->fir->down) {
+        taps columns = within(t, up, v->from);
+        float sum[LANES] = {0};
+        for (int64_t a = 0; a < v->rows; a++) {
+            const float *row = v->x + a * v->from * block;
+            for (int64_t b = 0; b < columns.count; b++) {
+                float weight = v->row_tap[a] * v->tap[columns.first + b * up];
+                const float *pixel = row + (columns.begin + b) * block;
+                SIMD for (int64_t l = 0; l < block; l++) sum[l] += weight * pixel[l];
+            }
+        }
+        SIMD for (int64_t l = 0; l < block; l++) v->out[j * block + l] = sum[l];
+    }
+}
+
+/* Tap by tap over the pixels of a phase, which are neighbours in the vectors. */
+static void fir_plane(const fir_line *v, int64_t phase) {
+    enum { WIDTH = 128 };
+    int64_t up = v->fir->up, down = v->fir->down, n = (v->width - phase + up - 1) / up;
+    taps t = taps_at(v->fir, phase);
+    for (int64_t j = 0; j < n; j += WIDTH, t.begin += WIDTH * down) {
+        float sum[WIDTH] = {0};
+        int64_t m = n - j < WIDTH ? n - j : WIDTH;
+        for (int64_t k = 0; k < v->rows * t.count; k++) {
+            int64_t a = k / t.count, b = k % t.count, at = t.begin + b, last = v->from - 1 - at;
+            int64_t low = at < 0 ? (-at + down - 1) / down : 0, high = last < 0 ? 0 : last / down + 1;
+            float weight = v->row_tap[a] * v->tap[t.first + b * up];
+            const float *row = v->x + a * v->from;
+            if (high > m) high = m;
+            SIMD for (int64_t i = low; i < high; i++) sum[i] += weight * row[at + i * down];
+        }
+        SIMD for (int64_t i = 0; i < m; i++) v->out[(j + i) * up + phase] = sum[i];
+    }
 }
 
 static inline void upfirdn_line(const ito__call *c, int64_t line, int64_t block) {
-    const ito_fir *f = &c->node->attr.upfirdn.fir;
-    int64_t H = c->node->in[0]->shape.dim[2], W = c->node->in[0]->shape.dim[3];
-    int64_t h = c->node->shape.dim[2], w = c->node->shape.dim[3];
-    const float *x = IN(0) + line / h * H * W * block;
-    float *out = OUT + line * w * block, tap[8];
-    for (int i = 0; i < f->ntaps; i++)
-        tap[i] = (float)f->taps[c->node->attr.upfirdn.reversed ? f->ntaps - 1 - i : i];
-    taps down = taps_at(f, line % h, H);
-    for (int64_t j = 0; j < w; j++) {
-        float sum[LANES] = {0};
-        taps right = taps_at(f, j, W);
-        for (int64_t a = 0; a < down.count; a++) {
-            const float *row = x + ((down.begin + a) * W + right.begin) * block;
-            for (int64_t b = 0; b < right.count; b++) {
-                float weight = tap[down.first + a * f->up] * tap[right.first + b * f->up];
-                SIMD for (int64_t l = 0; l < block; l++) sum[l] += weight * row[b * block + l];
-            }
-        }
-        for (int64_t l = 0; l < block; l++) out[j * block + l] = sum[l];
+    fir_line v = fir_line_of(c, line, block);
+    for (int64_t phase = 0; phase < v.fir->up; phase++) {
+        if (block == 1)
+            fir_plane(&v, phase);
+        else
+            fir_blocks(&v, phase, block);
     }
 }
 

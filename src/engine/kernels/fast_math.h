@@ -26,6 +26,8 @@
 #define STRETCH  1024  /* floats summed in float before they join a sum in double; a multiple of LANES */
 #define PARALLEL 32768 /* floats from which threads pay */
 
+#define LOG2_E 1.44269504f
+
 #define SIMD _Pragma("omp simd")
 
 /* Runs a statement for every element i + l of a panel of n floats, l being its lane. */
@@ -75,7 +77,7 @@ static inline int32_t bits_of_float(float x) {
  */
 static inline float reduced_expm1(float x, int32_t *n) {
     const float rounder = 12582912.0f;
-    float shifted = x * 1.44269504f + rounder, whole = shifted - rounder;
+    float shifted = x * LOG2_E + rounder, whole = shifted - rounder;
     float r = (x - whole * 0.693359375f) + whole * 2.12194440e-4f;
     /* (e^r - 1 - r) / r^2 interpolated at Chebyshev points: relative error of e^r 1e-8 */
     float q = 0.5f + r * (0.166665763f + r * (0.0416665524f + r * (0.00836324692f + r * 0.00139262679f)));
@@ -87,44 +89,53 @@ static inline float power_of_two(int32_t n) { /* -126 <= n <= 127 */
     return float_of_bits((uint32_t)(n + 127) << 23);
 }
 
+/* x with a magnitude of at most `limit`. Compared as integers, because compilers turn a clamp of floats into
+ * branches that repeat what follows it. A NaN is lost. */
+static inline float clamp(float x, float limit) {
+    int32_t bits = bits_of_float(x), size = bits & 0x7fffffff, most = bits_of_float(limit);
+    return float_of_bits((uint32_t)(size < most ? size : most) | ((uint32_t)bits & 0x80000000u));
+}
+
 /* e^x within 2 ulp, subnormal results included; 0 and infinity where a float ends; NaN stays NaN. */
 static inline float fast_exp(float x) {
     int32_t n;
-    x = 89.0f < x ? 89.0f : x;
-    x = -104.0f > x ? -104.0f : x;
-    float e = 1.0f + reduced_expm1(x, &n);
-    return e * power_of_two(n >> 1) * power_of_two(n - (n >> 1));
+    float e = 1.0f + reduced_expm1(clamp(x, 104.0f), &n);
+    e = e * power_of_two(n >> 1) * power_of_two(n - (n >> 1));
+    return x == x ? e : x;
 }
 
-/* e^x where the result is normal: arguments beyond [-87, 88] count as those. */
-static inline float fast_exp_normal(float x) {
-    int32_t n;
-    x = 88.0f < x ? 88.0f : x;
-    x = -87.0f > x ? -87.0f : x;
-    float e = 1.0f + reduced_expm1(x, &n);
-    return e * power_of_two(n);
+/* e^x for |x| <= 87, relative error 3e-7 for |x| <= 8 and 2e-6 at the ends; beyond, the value there. */
+static inline float fast_exp_rough(float x) {
+    const float rounder = 12582912.0f;
+    x = clamp(x, 87.0f);
+    float shifted = x * LOG2_E + rounder, f = x * LOG2_E - (shifted - rounder);
+    /* 2^f = 1 + f q(f), interpolated at Chebyshev points */
+    float q = 0.240226507f +
+              f * (0.0555035695f + f * (0.00961808302f + f * (0.00133908633f + f * 0.000154531634f)));
+    float p = 1.0f + f * (0.693147182f + f * q);
+    return float_of_bits((uint32_t)bits_of_float(p) + ((uint32_t)bits_of_float(shifted) << 23));
 }
 
-/* e^x - 1 for x <= 0, relative to the result. */
-static inline float fast_expm1_negative(float x) {
+/* x, or e^x - 1 for x <= 0 with an error relative to the result. */
+static inline float fast_elu(float x) {
     int32_t n;
-    x = -87.0f > x ? -87.0f : x;
-    float e = reduced_expm1(x, &n), scale = power_of_two(n);
-    return e * scale + (scale - 1.0f);
+    float e = reduced_expm1(clamp(x, 87.0f), &n), scale = power_of_two(n);
+    return x <= 0.0f ? e * scale + (scale - 1.0f) : x;
 }
 
 static inline float fast_sigmoid(float x) {
-    return 1.0f / (1.0f + fast_exp_normal(-x));
+    float s = 1.0f / (1.0f + fast_exp_rough(-x));
+    return x == x ? s : x;
 }
 
 static inline float fast_silu(float x) {
-    return x / (1.0f + fast_exp_normal(-x));
+    return x / (1.0f + fast_exp_rough(-x));
 }
 
 /* d silu / dx */
 static inline float fast_silu_slope(float x) {
-    float s = fast_sigmoid(x);
-    return s * (1.0f + x * (1.0f - s));
+    float s = 1.0f / (1.0f + fast_exp_rough(-x));
+    return s * (1.0f + (x - x * s));
 }
 
 /* An odd series near 0, where 1 - 2 / (e^2|x| + 1) would cancel. */
@@ -134,8 +145,8 @@ static inline float fast_tanh(float x) {
         x + x * z *
                 (-0.333333284f +
                  z * (0.133327186f + z * (-0.0538432635f + z * (0.0209613293f + z * -0.00604516501f))));
-    float far = copysignf(1.0f - 2.0f / (1.0f + fast_exp_normal(a + a)), x);
-    return a < 0.625f ? series : far;
+    float far = copysignf(1.0f - 2.0f / (1.0f + fast_exp_rough(a + a)), x);
+    return a >= 0.625f ? far : series; /* a NaN takes the series */
 }
 
 #endif

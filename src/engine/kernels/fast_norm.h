@@ -26,31 +26,59 @@ static norm_shape norm_shape_of(const ito__call *c) {
     return q;
 }
 
+/* What is added to channel k of an image before the norm: the family's operand after its first `operands`. */
+static double channel_shift(const ito__call *c, int operands, const norm_shape *q, int64_t image, int64_t k) {
+    return c->node->n_in > operands ? (double)IN(operands)[image * q->channels + k] : 0;
+}
+
 /* ---- statistics ---- */
 
-/* Per lane: sums of x and x^2. Float sums run over a stretch, of x and of (x - mean)^2 with the mean of that
- * stretch, so that nothing cancels before the sums are in double. */
-static void add_moments(const float *x, int64_t n, double *restrict sum, double *restrict square) {
-    while (n >= LANES) {
-        int64_t length = (n < STRETCH ? n : STRETCH) / LANES * LANES;
-        float total[LANES] = {0}, shift[LANES], first[LANES] = {0}, second[LANES] = {0};
-        double count = (double)(length / LANES);
-        float scale = (float)(1 / count);
-        FOR_LANES(length, total[l] += x[i + l];);
-        for (int l = 0; l < LANES; l++) shift[l] = total[l] * scale;
-        FOR_LANES(length, float d = x[i + l] - shift[l]; first[l] += d; second[l] += d * d;);
-        for (int l = 0; l < LANES; l++) {
-            double m = (double)shift[l], d = (double)first[l];
-            sum[l] += count * m + d;
-            square[l] += count * m * m + 2 * m * d + (double)second[l];
+/* Per lane: the sums of d and of d^2, d = x - shift, over n elements, a multiple of 2 LANES. Even and odd
+ * strips have sums of their own, which hides half of the time of an addition. */
+static void moments_of_stretch(const float *x, int64_t n, const float *restrict shift, float *restrict first,
+                               float *restrict second) {
+    float a[LANES] = {0}, b[LANES] = {0}, aa[LANES] = {0}, bb[LANES] = {0};
+    for (int64_t i = 0; i < n; i += 2 * LANES) {
+        SIMD for (int l = 0; l < LANES; l++) {
+            float d = x[i + l] - shift[l], e = x[i + LANES + l] - shift[l];
+            a[l] += d;
+            b[l] += e;
+            aa[l] += d * d;
+            bb[l] += e * e;
         }
-        x += length;
-        n -= length;
     }
-    for (int64_t l = 0; l < n; l++) {
-        double v = (double)x[l];
-        sum[l] += v;
-        square[l] += v * v;
+    for (int l = 0; l < LANES; l++) {
+        first[l] = a[l] + b[l];
+        second[l] = aa[l] + bb[l];
+    }
+}
+
+/* Per lane: the sums of x and of x^2 over a panel. They are collected in float by stretches, each around the
+ * mean of the one before, which is near enough to the values for nothing to cancel; the very first, around
+ * its own. */
+static void add_moments(const float *x, int64_t n, double *restrict sum, double *restrict square) {
+    enum { LONG_STRETCH = 4 * STRETCH, STEP = 2 * LANES };
+    float shift[LANES] = {0}, first[LANES], second[LANES];
+    if (n >= STEP) {
+        int64_t start = n < STRETCH ? n / STEP * STEP : STRETCH;
+        moments_of_stretch(x, start, shift, first, second);
+        for (int l = 0; l < LANES; l++) shift[l] = first[l] * ((float)LANES / (float)start);
+    }
+    for (int64_t length; n >= STEP; x += length, n -= length) {
+        length = n < LONG_STRETCH ? n / STEP * STEP : LONG_STRETCH;
+        moments_of_stretch(x, length, shift, first, second);
+        double count = (double)(length / LANES), share = 1 / count;
+        for (int l = 0; l < LANES; l++) {
+            double s = (double)shift[l], d = (double)first[l];
+            sum[l] += count * s + d;
+            square[l] += (count * s + 2 * d) * s + (double)second[l];
+            shift[l] = (float)(s + d * share);
+        }
+    }
+    for (int64_t i = 0; i < n; i++) {
+        double v = (double)x[i];
+        sum[i % LANES] += v;
+        square[i % LANES] += v * v;
     }
 }
 
@@ -61,10 +89,13 @@ static void span_stats(const ito__call *c, const norm_shape *q, int64_t image, i
     for (int64_t k = first; k < first + count; k += q->block) {
         double lane_sum[LANES] = {0}, lane_square[LANES] = {0};
         add_moments(IN(0) + (image * q->channels + k) * q->pixels, q->length, lane_sum, lane_square);
+        double elements = (double)(q->length / LANES), rest = (double)(q->length % LANES);
         for (int64_t l = 0; l < LANES; l++) {
             int64_t g = (k - first + l % q->block) / q->group;
-            sum[g] += lane_sum[l];
-            square[g] += lane_square[l];
+            double shift = channel_shift(c, 1, q, image, k + l % q->block);
+            double length = elements + ((double)l < rest);
+            sum[g] += lane_sum[l] + length * shift;
+            square[g] += lane_square[l] + (2 * lane_sum[l] + length * shift) * shift;
         }
     }
     double n = (double)(q->group * q->pixels);
@@ -93,12 +124,13 @@ typedef struct norm_lanes {
     float rstd[LANES], shift[LANES], slope[LANES], level[LANES];
 } norm_lanes;
 
-static void norm_lanes_of(const ito__call *c, const norm_shape *q, int64_t p, norm_lanes *v) {
+static void norm_lanes_of(const ito__call *c, int operands, const norm_shape *q, int64_t p, norm_lanes *v) {
     const float *stats = IN(1) + 2 * (p / q->blocks * q->groups), *gamma = IN(2), *beta = IN(3);
     int64_t first = p % q->blocks * q->block;
     for (int64_t l = 0; l < q->block; l++) {
         int64_t k = first + l, g = k / q->group;
-        double mean = (double)stats[2 * g], rstd = (double)stats[2 * g + 1];
+        double mean = (double)stats[2 * g] - channel_shift(c, operands, q, p / q->blocks, k);
+        double rstd = (double)stats[2 * g + 1];
         v->rstd[l] = (float)rstd;
         v->shift[l] = (float)(-mean * rstd);
         v->slope[l] = (float)(rstd * (double)gamma[k]);
@@ -128,7 +160,7 @@ static void k_norm(const ito__call *c) {
     for (int64_t u = 0; u < units; u++) {
         int64_t at = u / pieces * q.length + u % pieces * PIECE, n = piece_length(q.length, u % pieces);
         norm_lanes v;
-        norm_lanes_of(c, &q, u / pieces, &v);
+        norm_lanes_of(c, 4, &q, u / pieces, &v);
         if (silu)
             norm_silu_panel(IN(0) + at, &v, OUT + at, n);
         else
@@ -160,7 +192,7 @@ static void k_norm_sums(const ito__call *c) {
         const float *x = IN(0) + p * q.length, *g = IN(4) + p * q.length;
         double plain[LANES] = {0}, weighted[LANES] = {0};
         norm_lanes v;
-        norm_lanes_of(c, &q, p, &v);
+        norm_lanes_of(c, 5, &q, p, &v);
         for (int64_t i = 0; i < q.length; i += STRETCH) {
             int64_t n = q.length - i < STRETCH ? q.length - i : STRETCH;
             float a[LANES] = {0}, b[LANES] = {0};
@@ -195,17 +227,17 @@ static void dx_lanes_of(const ito__call *c, const norm_shape *q, int64_t p, dx_l
     int64_t image = p / q->blocks, first = p % q->blocks * q->block;
     const float *stats = IN(1) + 2 * (image * q->groups), *gamma = IN(2);
     const float *plain = IN(5) + image * q->channels, *weighted = plain + q->images * q->channels;
+    double level = 0, tilt = 0;
     for (int64_t l = 0; l < q->block; l++) {
-        int64_t g = (first + l) / q->group;
-        double level = 0, tilt = 0, mean = (double)stats[2 * g], rstd = (double)stats[2 * g + 1];
-        if (l && (first + l) % q->group) {
-            d->tilt[l] = d->tilt[l - 1];
-            d->base[l] = d->base[l - 1];
-            continue;
-        }
-        for (int64_t k = g * q->group; k < (g + 1) * q->group; k++) {
-            level += (double)gamma[k] * (double)plain[k];
-            tilt += (double)gamma[k] * (double)weighted[k];
+        int64_t k = first + l, g = k / q->group;
+        double mean = (double)stats[2 * g] - channel_shift(c, 6, q, image, k),
+               rstd = (double)stats[2 * g + 1];
+        if (l == 0 || k % q->group == 0) { /* a new group */
+            level = tilt = 0;
+            for (int64_t i = g * q->group; i < (g + 1) * q->group; i++) {
+                level += (double)gamma[i] * (double)plain[i];
+                tilt += (double)gamma[i] * (double)weighted[i];
+            }
         }
         double scale = rstd / (double)(q->group * q->pixels);
         d->tilt[l] = (float)(-scale * tilt * rstd);
@@ -235,7 +267,7 @@ static void k_norm_dx(const ito__call *c) {
         int64_t at = u / pieces * q.length + u % pieces * PIECE, n = piece_length(q.length, u % pieces);
         norm_lanes v;
         dx_lanes d;
-        norm_lanes_of(c, &q, u / pieces, &v);
+        norm_lanes_of(c, 6, &q, u / pieces, &v);
         dx_lanes_of(c, &q, u / pieces, &d);
         if (silu)
             dx_silu_panel(IN(0) + at, IN(4) + at, &v, &d, OUT + at, n);

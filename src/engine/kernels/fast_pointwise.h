@@ -30,7 +30,7 @@ UNARY(k_sigmoid, fast_sigmoid(x))
 UNARY(k_tanh, fast_tanh(x))
 UNARY(k_silu, fast_silu(x))
 UNARY(k_relu, x > 0.0f ? x : 0.0f)
-UNARY(k_elu, x > 0.0f ? x : fast_expm1_negative(x))
+UNARY(k_elu, fast_elu(x))
 UNARY(k_step, x > 0.0f ? 1.0f : 0.0f)
 
 static void k_affine(const ito__call *c) {

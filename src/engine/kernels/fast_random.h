@@ -23,54 +23,82 @@ static mask_stream mask_stream_of(const ito__call *c, int64_t row) {
         (uint32_t)c->seed, (uint32_t)(c->seed >> 32) ^ c->node->attr.dropout.site * 0x9e3779b9u};
 }
 
-/* keep[8 k + e] says whether place 8 first[k] + e keeps its element. */
-static void draw(const mask_stream *s, const uint32_t *restrict first, uint32_t threshold,
-                 uint16_t *restrict keep) {
-    uint32_t w0[BATCH], w1[BATCH], w2[BATCH], w3[BATCH];
+/* All words are 64 bits wide until they are stored, so that none
+ * has to change lanes for a product. words[4 k + e / 2] has the 16 bits of place 8 first[k] + e in its low
+ * (even e) or high (odd e) half. */
+static void draw(const mask_stream *s, const uint32_t *restrict first, uint32_t *restrict words) {
     SIMD for (int k = 0; k < BATCH; k++) {
-        uint32_t a = first[k], b = s->step, x = s->sample, y = s->purpose, key0 = s->key0, key1 = s->key1;
+        uint64_t a = first[k], b = s->step, x = s->sample, y = s->purpose;
+        uint32_t key0 = s->key0, key1 = s->key1;
         for (int round = 0; round < 10; round++) {
-            uint64_t p = (uint64_t)a * 0xD2511F53u, q = (uint64_t)x * 0xCD9E8D57u;
-            a = (uint32_t)(q >> 32) ^ b ^ key0;
-            b = (uint32_t)q;
-            x = (uint32_t)(p >> 32) ^ y ^ key1;
-            y = (uint32_t)p;
+            uint64_t p = a * 0xD2511F53u, q = x * 0xCD9E8D57u;
+            a = q >> 32 ^ b ^ key0;
+            b = q & 0xffffffff;
+            x = p >> 32 ^ y ^ key1;
+            y = p & 0xffffffff;
             key0 += 0x9E3779B9u;
             key1 += 0xBB67AE85u;
         }
-        w0[k] = a, w1[k] = b, w2[k] = x, w3[k] = y;
+        words[4 * k] = (uint32_t)a;
+        words[4 * k + 1] = (uint32_t)b;
+        words[4 * k + 2] = (uint32_t)x;
+        words[4 * k + 3] = (uint32_t)y;
     }
-    const uint32_t *words[4] = {w0, w1, w2, w3};
-    for (int v = 0; v < 4; v++)
-        for (int k = 0; k < BATCH; k++) {
-            keep[8 * k + 2 * v] = (words[v][k] & 0xffff) >= threshold;
-            keep[8 * k + 2 * v + 1] = words[v][k] >> 16 >= threshold;
-        }
 }
 
 /* ---- images of blocks of 8 or 16 channels: consecutive places are lanes of a pixel ---- */
 
 static void dropout_panel(const ito__call *c, int64_t panel, uint32_t threshold, float scale) {
     ito_shape s = c->node->shape;
-    int64_t pixels = s.dim[2] * s.dim[3], blocks = s.dim[1] / c->block, length = pixels * c->block;
+    int64_t blocks = s.dim[1] / c->block, length = s.dim[2] * s.dim[3] * c->block;
     mask_stream stream = mask_stream_of(c, panel / blocks);
     const float *in = IN(0) + panel * length;
     float *out = OUT + panel * length;
-    int64_t per_pixel = c->block / 8, between = s.dim[1] / 8, base = panel % blocks * per_pixel;
+    /* A pixel of this panel takes one or two Philox blocks, of those that all channels of the pixel take. */
+    uint32_t half = c->block == 16, between = (uint32_t)(s.dim[1] / 8);
+    uint32_t base = (uint32_t)(panel % blocks) << half;
     for (int64_t i = 0; i < length; i += DRAWN) {
-        uint32_t first[BATCH];
-        uint16_t keep[DRAWN];
-        for (int64_t k = 0; k < BATCH; k++) {
-            int64_t block = i / 8 + k;
-            first[k] = (uint32_t)(base + block / per_pixel * between + block % per_pixel);
+        uint32_t first[BATCH], words[DRAWN / 2];
+        for (uint32_t k = 0; k < BATCH; k++) {
+            uint32_t drawn = (uint32_t)(i / 8) + k;
+            first[k] = base + (drawn >> half) * between + (drawn & half);
         }
-        draw(&stream, first, threshold, keep);
+        draw(&stream, first, words);
         int64_t n = length - i < DRAWN ? length - i : DRAWN;
-        SIMD for (int64_t e = 0; e < n; e++) out[i + e] = keep[e] ? in[i + e] * scale : 0.0f;
+        SIMD for (int64_t e = 0; e < n / 2; e++) {
+            float even = in[i + 2 * e] * scale, odd = in[i + 2 * e + 1] * scale;
+            out[i + 2 * e] = (words[e] & 0xffff) >= threshold ? even : 0.0f;
+            out[i + 2 * e + 1] = words[e] >> 16 >= threshold ? odd : 0.0f;
+        }
     }
 }
 
-/* ---- row-major operands: places in order, wherever their elements are ---- */
+/* ---- row-major images whose channels divide by 8: consecutive places are planes ---- */
+
+static void dropout_planes(const ito__call *c, int64_t eight, uint32_t threshold, float scale) {
+    ito_shape s = c->node->shape;
+    int64_t pixels = s.dim[2] * s.dim[3], between = s.dim[1] / 8;
+    mask_stream stream = mask_stream_of(c, eight / between);
+    const float *in = IN(0) + eight * 8 * pixels;
+    float *out = OUT + eight * 8 * pixels;
+    for (int64_t p = 0; p < pixels; p += BATCH) {
+        uint32_t first[BATCH], words[DRAWN / 2];
+        for (uint32_t k = 0; k < BATCH; k++)
+            first[k] = (uint32_t)(eight % between) + ((uint32_t)p + k) * (uint32_t)between;
+        draw(&stream, first, words);
+        int64_t n = pixels - p < BATCH ? pixels - p : BATCH;
+        for (int e = 0; e < 8; e++) {
+            int64_t at = e * pixels + p;
+            SIMD for (int64_t k = 0; k < n; k++) {
+                uint32_t bits = words[4 * k + e / 2] >> (e % 2 * 16) & 0xffff;
+                float kept = in[at + k] * scale;
+                out[at + k] = bits >= threshold ? kept : 0.0f;
+            }
+        }
+    }
+}
+
+/* ---- anything row-major: places in order, wherever their elements are ---- */
 
 static void dropout_sample(const ito__call *c, int64_t row, uint32_t threshold, float scale) {
     ito_shape s = c->node->shape;
@@ -80,13 +108,12 @@ static void dropout_sample(const ito__call *c, int64_t row, uint32_t threshold, 
     float *out = OUT + row * n;
     int64_t channel = 0, pixel = 0;
     for (int64_t place = 0; place < n; place += DRAWN) {
-        uint32_t first[BATCH];
-        uint16_t keep[DRAWN];
+        uint32_t first[BATCH], words[DRAWN / 2];
         for (int k = 0; k < BATCH; k++) first[k] = (uint32_t)(place / 8 + k);
-        draw(&stream, first, threshold, keep);
+        draw(&stream, first, words);
         for (int64_t e = 0; e < DRAWN && place + e < n; e++) {
             int64_t i = channel * pixels + pixel;
-            out[i] = keep[e] ? in[i] * scale : 0.0f;
+            out[i] = (words[e / 2] >> (e % 2 * 16) & 0xffff) >= threshold ? in[i] * scale : 0.0f;
             if (++channel == channels) {
                 channel = 0;
                 pixel++;
@@ -99,11 +126,14 @@ static void k_dropout(const ito__call *c) {
     ito_shape s = c->node->shape;
     uint32_t threshold = ito__dropout_threshold(c->node->attr.dropout.rate);
     float scale = (float)(1 / (1 - c->node->attr.dropout.rate));
-    int64_t units = c->block > 1 ? s.dim[0] * s.dim[1] / c->block : s.dim[0];
+    bool blocked = c->block > 1, planes = !blocked && s.rank == 4 && s.dim[1] % 8 == 0;
+    int64_t units = blocked ? s.dim[0] * s.dim[1] / c->block : planes ? s.dim[0] * s.dim[1] / 8 : s.dim[0];
 #pragma omp parallel for if (ito_shape_count(s) > PARALLEL)
     for (int64_t u = 0; u < units; u++) {
-        if (c->block > 1)
+        if (blocked)
             dropout_panel(c, u, threshold, scale);
+        else if (planes)
+            dropout_planes(c, u, threshold, scale);
         else
             dropout_sample(c, u, threshold, scale);
     }

@@ -2,16 +2,44 @@
  *
  * Group normalization, with an optional SiLU behind it, and its gradient.
  *
- *   STATS (x)                       [N, G, 2]   mean and 1 / sqrt(var + eps) of every group
- *   NORM  (x, stats, gamma, beta)   [N, C, H, W]   act(xhat gamma + beta),  xhat = (x - mean) rstd
- *   SUMS  (x, stats, gamma, beta, g)   [2, N, C]   sums over pixels of du and of du xhat, du = g act'(xhat
- * gamma + beta) DX    (x, stats, gamma, beta, g; sums)   the gradient of x
+ *   STATS (x; s)                       [N, G, 2]   mean and 1 / sqrt(var + eps) of every group of x + s
+ *   NORM  (x, stats, gamma, beta; s)   [N, C, H, W]   act(xhat gamma + beta),  xhat = (x + s - mean) rstd
+ *   SUMS  (x, stats, gamma, beta, g; s)   [2, N, C]   sums over pixels of du and of du xhat, du = g act'(xhat
+ * gamma + beta) DX    (x, stats, gamma, beta, g, sums; s)   the gradient of x
+ *
+ * s [N, C, 1, 1], the last operand, may be absent: what a network adds to every channel just before a norm
+ * (its time embedding), which then costs no pass over the image of its own.
  *
  * Mathematically stats and sums are functions of the other operands; they are operands so that they are
  * computed once. Only x, gamma, beta and g carry derivatives: stats and sums get none, and the expansions,
  * through which SUMS and DX are differentiated again, do not read them.
  */
 #include "engine/graph.h"
+
+/* x = image + shift with a shift per image and channel: makes *x the image and returns the shift; NULL
+ * otherwise. */
+static ito_node *take_shift(ito_node **x) {
+    ito_node *sum = *x;
+    ito_shape s = sum->shape;
+    if (sum->op != ITO__OP_ADD || sum->attr.affine.a != 1 || sum->attr.affine.b != 1) return NULL;
+    for (int i = 0; i < 2; i++) {
+        ito_node *image = sum->in[i], *shift = sum->in[1 - i];
+        bool whole = ito_shape_equal(image->shape, s);
+        if (!whole || !ito_shape_equal(shift->shape, ITO_SHAPE(s.dim[0], s.dim[1], 1, 1))) continue;
+        *x = image;
+        return shift;
+    }
+    return NULL;
+}
+
+/* A node of the family: `count` operands, then the shift if there is one. */
+static ito_node *with_shift(ito__op op, int count, ito_node *const *operands, ito_node *shift,
+                            ito_shape shape, ito__attr attr) {
+    ito_node *in[ITO__MAX_IN];
+    for (int i = 0; i < count; i++) in[i] = operands[i];
+    if (shift) in[count++] = shift;
+    return ito__node(operands[0]->graph, op, count, in, shape, attr);
+}
 
 ito_node *ito_group_norm(ito_node *x, ito_node *gamma, ito_node *beta, int groups, double eps) {
     ito_graph *g = x->graph;
@@ -31,8 +59,10 @@ ito_node *ito_group_norm(ito_node *x, ito_node *gamma, ito_node *beta, int group
             ito__shape_text(ito_shape_equal(gamma->shape, per_channel) ? beta->shape : gamma->shape, s),
             (long long)channels);
     ito__attr attr = {.norm = {groups, false, eps}};
-    ito_node *stats = ito__node(g, ITO__OP_NORM_STATS, 1, &x, ITO_SHAPE(x->shape.dim[0], groups, 2), attr);
-    return ito__node(g, ITO__OP_NORM, 4, (ito_node *[]){x, stats, gamma, beta}, x->shape, attr);
+    ito_node *shift = take_shift(&x);
+    ito_shape per_group = ITO_SHAPE(x->shape.dim[0], groups, 2);
+    ito_node *stats = with_shift(ITO__OP_NORM_STATS, 1, (ito_node *[]){x}, shift, per_group, attr);
+    return with_shift(ITO__OP_NORM, 4, (ito_node *[]){x, stats, gamma, beta}, shift, x->shape, attr);
 }
 
 ito_node *ito__norm_with_silu(ito_node *norm) {
@@ -43,14 +73,16 @@ ito_node *ito__norm_with_silu(ito_node *norm) {
 
 void ito__adjoint_norm(ito_node *y, ito_node *g, ito_node **gin) {
     ito_node *x = y->in[0], *stats = y->in[1], *gamma = y->in[2], *beta = y->in[3];
+    ito_node *shift = y->n_in == 5 ? y->in[4] : NULL;
     int64_t n = x->shape.dim[0], c = x->shape.dim[1];
-    ito_node *sums = ito__node(y->graph, ITO__OP_NORM_SUMS, 5, (ito_node *[]){x, stats, gamma, beta, g},
-                               ITO_SHAPE(2, n, c), y->attr);
-    gin[0] = ito__node(y->graph, ITO__OP_NORM_DX, 6, (ito_node *[]){x, stats, gamma, beta, g, sums}, x->shape,
-                       y->attr);
+    ito_node *sums = with_shift(ITO__OP_NORM_SUMS, 5, (ito_node *[]){x, stats, gamma, beta, g}, shift,
+                                ITO_SHAPE(2, n, c), y->attr);
+    gin[0] = with_shift(ITO__OP_NORM_DX, 6, (ito_node *[]){x, stats, gamma, beta, g, sums}, shift, x->shape,
+                        y->attr);
     ito_node *over_batch = ito_sum_to(sums, ITO_SHAPE(2, 1, c));
     gin[2] = ito_reshape(ito_slice(over_batch, 0, 1, 2), ITO_SHAPE(c));
     gin[3] = ito_reshape(ito_slice(over_batch, 0, 0, 1), ITO_SHAPE(c));
+    if (shift) gin[4] = ito_sum_to(gin[0], shift->shape);
 }
 
 /* ---- the same from simpler ops ---- */
@@ -67,8 +99,11 @@ static ito_node *view(ito_node *x, ito_shape shape) {
     return ito__node(x->graph, ITO__OP_RESHAPE, 1, &x, shape, (ito__attr){0});
 }
 
-static parts normalize(ito_node *x, ito__attr attr) {
+/* `operands`: of y, without its shift. */
+static parts normalize(ito_node *y, int operands) {
     parts p;
+    ito__attr attr = y->attr;
+    ito_node *x = y->n_in > operands ? ito_add(y->in[0], y->in[operands]) : y->in[0];
     int64_t n = x->shape.dim[0], groups = attr.norm.groups;
     p.grouped = ITO_SHAPE(n, groups, ito_shape_count(x->shape) / (n * groups));
     p.column = ITO_SHAPE(n, groups, 1);
@@ -94,12 +129,12 @@ static ito_node *before_activation(ito_node *y, const parts *p) {
 }
 
 ito_node *ito__expand_norm_stats(ito_node *y) {
-    parts p = normalize(y->in[0], y->attr);
+    parts p = normalize(y, 1);
     return ito_concat(2, (ito_node *[]){p.mean, p.rstd}, 2);
 }
 
 ito_node *ito__expand_norm_sums(ito_node *y) {
-    parts p = normalize(y->in[0], y->attr);
+    parts p = normalize(y, 5);
     ito_shape image = y->in[0]->shape;
     ito_shape per_channel = ITO_SHAPE(image.dim[0], image.dim[1], 1, 1);
     ito_shape row = ITO_SHAPE(1, image.dim[0], image.dim[1]);
@@ -111,7 +146,7 @@ ito_node *ito__expand_norm_sums(ito_node *y) {
 
 /* dx = rstd (q - mean(q) - xhat mean(q xhat)),  q = gamma du,  means over a group. */
 ito_node *ito__expand_norm_dx(ito_node *y) {
-    parts p = normalize(y->in[0], y->attr);
+    parts p = normalize(y, 6);
     ito_node *q = view(ito_mul(before_activation(y, &p), channels(y->in[2])), p.grouped);
     ito_node *level = ito_mean_to(q, p.column);
     ito_node *tilt = ito_mul(p.xhat, ito_mean_to(ito_mul(q, p.xhat), p.column));
