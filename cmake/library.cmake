@@ -39,7 +39,9 @@ function(ito_libraries)
   install(DIRECTORY models DESTINATION ${CMAKE_INSTALL_DATADIR}/ito OPTIONAL
     FILES_MATCHING PATTERN "*.safetensors" PATTERN "README.md")
 
-  # pkg-config
+  # pkg-config, by paths relative to ito.pc, so that an installation can move
+  file(RELATIVE_PATH ITO_PC_TO_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+  string(REGEX REPLACE "/$" "" ITO_PC_TO_PREFIX ${ITO_PC_TO_PREFIX})
   get_property(libraries GLOBAL PROPERTY ITO_PRIVATE_LIBRARIES)
   list(REMOVE_DUPLICATES libraries)
   list(JOIN libraries " " ITO_PRIVATE_LIBRARIES)

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+# Thin fronts over CMake. `make demo` shows what ito does, `make check` tests it; both first install missing Debian
+# packages and build what changed.
+BUILD ?= build
+PREFIX ?= /usr/local
+JOBS ?= $(shell nproc)
+export JOBS
+
+.PHONY: all build packages demo check format install clean help
+
+all: build
+
+build: packages
+	@[ -f $(BUILD)/build.ninja ] || cmake -S . -B $(BUILD) -G Ninja
+	@cmake --build $(BUILD) -j $(JOBS)
+
+packages:
+	@scripts/install-packages.sh
+
+demo: build
+	@scripts/demo.sh $(BUILD)
+
+check: build
+	@scripts/check.sh $(BUILD) $(BUILD)-asan
+
+format:
+	@scripts/check-format.sh --fix
+
+# The prefix is compiled in, as the place of the bundled models: another one rebuilds a file.
+install: packages
+	@cmake -S . -B $(BUILD) -G Ninja -DCMAKE_INSTALL_PREFIX=$(PREFIX) >/dev/null
+	@cmake --build $(BUILD) -j $(JOBS)
+	@cmake --install $(BUILD)
+
+clean:
+	rm -rf $(BUILD) $(BUILD)-asan
+
+help:
+	@echo 'make demo      samples, a trajectory and a minute of training, into demo/ (ITO_DEMO_SHORT=1: seconds)'
+	@echo 'make check     all tests, then the unit tests under AddressSanitizer and UBSan'
+	@echo 'make build     libito and the program, build/ito'
+	@echo 'make install   into PREFIX (/usr/local)'
+	@echo 'make format    lays out the C files as .clang-format says'
+	@echo 'make clean     removes the build folders'

@@ -1,0 +1,30 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# All tests: the whole suite on the release build, then the unit tests again under AddressSanitizer and UBSan. Both runs
+# happen whatever the first one says; the closing lines are ctest's summaries of both.
+#   check.sh BUILD_FOLDER SANITIZED_FOLDER
+set -eu
+build=$1 sanitized=$2
+jobs=${JOBS:-$(nproc)}
+status=0
+
+# run_tests FOLDER LABEL...: ctest with its output kept for the summary
+run_tests() {
+    folder=$1
+    shift
+    ctest --test-dir "$folder" --output-on-failure --no-tests=error "$@" 2>&1 | tee "$folder/check.log"
+    # The status of a pipeline is tee's; ctest's own verdict is the line it closes with.
+    grep -q '^100% tests passed' "$folder/check.log" || status=1
+}
+
+run_tests "$build"
+
+if [ ! -f "$sanitized/build.ninja" ]; then
+    cmake -S . -B "$sanitized" -G Ninja -DITO_SANITIZE=ON -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG="-O1 -g1"
+fi
+cmake --build "$sanitized" -j "$jobs" --target unit_tests
+export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
+run_tests "$sanitized" -L '^(unit|fault)$'
+
+scripts/summary.sh "$build" "$sanitized"
+exit $status
