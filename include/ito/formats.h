@@ -55,10 +55,10 @@ typedef struct ito_metadata { /* one string pair of __metadata__ */
 /* A file of named tensors, mapped read-only: opening costs the header, not the data. */
 typedef struct ito_tensor_file ito_tensor_file;
 ito_status ito_safetensors_open(const char *path, ito_tensor_file **out, ito_error *err);
-/* A published PyTorch checkpoint: tensors "model/<name>" (live), "ema/<name>" (the unnamed EMA list, matched to
- * the trainable parameters in order, checked by count and shape; what is not trained appears there too, with its
- * live value), and metadata "step", "ema_num_updates", "ema_decay"; "module." is dropped from names. Executes
- * nothing: knows the pickle opcodes and the few globals tensors need, refuses others by name. */
+/* A published PyTorch checkpoint: tensors "model/<name>" (live), "ema/<name>" (the unnamed EMA list, matched
+ * to the trainable parameters in order, checked by count and shape; what is not trained appears there too,
+ * with its live value), and metadata "step", "ema_num_updates", "ema_decay"; "module." is dropped from names.
+ * Executes nothing: knows the pickle opcodes and the few globals tensors need, refuses others by name. */
 ito_status ito_pth_open(const char *path, ito_tensor_file **out, ito_error *err);
 void ito_tensor_file_close(ito_tensor_file *f);
 int ito_tensor_file_count(const ito_tensor_file *f);

@@ -197,7 +197,6 @@ ITO__ADJOINT(embedding_grad);
 ITO__ADJOINT(dropout);
 #undef ITO__ADJOINT
 ito_node *ito__expand_silu_grad(ito_node *y);
-ito_node *ito__expand_norm_stats(ito_node *y);
 ito_node *ito__expand_norm_sums(ito_node *y);
 ito_node *ito__expand_norm_dx(ito_node *y);
 

@@ -99,11 +99,16 @@ static ito_node *view(ito_node *x, ito_shape shape) {
     return ito__node(x->graph, ITO__OP_RESHAPE, 1, &x, shape, (ito__attr){0});
 }
 
+/* x + s without folding, for the same reason. */
+static ito_node *sum(ito_node *x, ito_node *s) {
+    return ito__node(x->graph, ITO__OP_ADD, 2, (ito_node *[]){x, s}, x->shape, (ito__attr){.affine = {1, 1}});
+}
+
 /* `operands`: of y, without its shift. */
 static parts normalize(ito_node *y, int operands) {
     parts p;
     ito__attr attr = y->attr;
-    ito_node *x = y->n_in > operands ? ito_add(y->in[0], y->in[operands]) : y->in[0];
+    ito_node *x = y->n_in > operands ? sum(y->in[0], y->in[operands]) : y->in[0];
     int64_t n = x->shape.dim[0], groups = attr.norm.groups;
     p.grouped = ITO_SHAPE(n, groups, ito_shape_count(x->shape) / (n * groups));
     p.column = ITO_SHAPE(n, groups, 1);
@@ -126,11 +131,6 @@ static ito_node *before_activation(ito_node *y, const parts *p) {
     if (!y->attr.norm.silu) return g;
     ito_node *xhat = view(p->xhat, y->in[0]->shape);
     return ito__silu_grad(ito_add(ito_mul(xhat, channels(y->in[2])), channels(y->in[3])), g);
-}
-
-ito_node *ito__expand_norm_stats(ito_node *y) {
-    parts p = normalize(y, 1);
-    return ito_concat(2, (ito_node *[]){p.mean, p.rstd}, 2);
 }
 
 ito_node *ito__expand_norm_sums(ito_node *y) {

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * ito forward: the raw output of a network for tensors in a file.
+ */
+#include "cli.h"
+
+#include <cjson/cJSON.h>
+#include <ito/formats.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct forward_options {
+    cli_common common;
+    const char *weights;
+} forward_options;
+
+static const cli_option options_table[] = {
+    {"weights", 0, "KIND", CLI_CHOICE, offsetof(forward_options, weights),
+     "averaged or live weights of a checkpoint", 0, cli_weights_name},
+    {.name = NULL},
+};
+
+static void defaults(void *options) {
+    ((forward_options *)options)->weights = "ema";
+}
+
+static ito_status check(const void *options, ito_error *err) {
+    const forward_options *o = options;
+    if (o->common.out) return ITO_OK;
+    return ito_error_set(err, ITO_E_ARG, "forward: no output file: give -o OUT.safetensors");
+}
+
+/* The two tensors that a network takes, checked against the recipe. */
+typedef struct input {
+    ito_tensor_file *file;
+    const ito_tensor *x, *labels;
+    float *data; /* x, labels, out, one after the other */
+    int64_t n, values;
+} input;
+
+static ito_status open_input(input *in, const char *path, const ito_recipe *r, ito_error *err) {
+    ito_status st = ito_safetensors_open(path, &in->file, err);
+    if (st != ITO_OK) return st;
+    in->x = ito_tensor_file_find(in->file, "x");
+    in->labels = ito_tensor_file_find(in->file, "labels");
+    if (!in->x || !in->labels) {
+        return ito_error_set(err, ITO_E_FORMAT, "%s: has no tensor \"%s\": give x [n,C,H,W] and labels [n]",
+                             path, in->x ? "labels" : "x");
+    }
+    const ito_tensor *x = in->x, *labels = in->labels;
+    int64_t C = r->data.channels, S = r->data.image_size;
+    if (x->rank != 4 || x->dim[0] < 1 || x->dim[1] != C || x->dim[2] != S || x->dim[3] != S) {
+        return ito_error_set(err, ITO_E_SHAPE,
+                             "%s: x does not fit the network: give [n,%lld,%lld,%lld], n at "
+                             "least 1",
+                             path, (long long)C, (long long)S, (long long)S);
+    }
+    if (labels->rank != 1 || labels->dim[0] != x->dim[0]) {
+        return ito_error_set(err, ITO_E_SHAPE, "%s: labels do not fit x: give [%lld]", path,
+                             (long long)x->dim[0]);
+    }
+    in->n = x->dim[0];
+    in->values = x->count;
+    in->data = calloc((size_t)in->values * 2 + (size_t)in->n, sizeof *in->data);
+    if (!in->data) return ito_error_set(err, ITO_E_NOMEM, "%s: no memory for x: give fewer images", path);
+    ito_tensor_read_f32(x, in->data);
+    ito_tensor_read_f32(labels, in->data + in->values);
+    return ITO_OK;
+}
+
+static ito_status run_network(const forward_options *o, const ito_model *m, input *in, ito_error *err) {
+    ito_network_score *network = NULL;
+    ito_network_score_options options = ito_network_score_default();
+    ito_status st = cli_plan_options(&o->common, &options.plan, err);
+    options.batch = o->common.batch > 0 ? o->common.batch : options.batch;
+    if (options.batch > in->n) options.batch = in->n;
+    options.continuous = m->recipe.objective.continuous;
+    if (st == ITO_OK) {
+        st = ito_network_score_create(&m->recipe.network, &m->recipe.sde, m->params, &options, &network, err);
+    }
+    float *labels = in->data + in->values, *out = labels + in->n;
+    if (st == ITO_OK) st = ito_network_score_forward(network, in->n, in->data, labels, out, err);
+    ito_network_score_free(network);
+    return st;
+}
+
+static ito_status write_output(const forward_options *o, const input *in, ito_error *err) {
+    ito_tensor out = *in->x;
+    out.name = "out";
+    out.dtype = ITO_DTYPE_F32;
+    out.data = in->data + in->values + in->n;
+    ito_status st = ito_safetensors_write(o->common.out, 1, &out, 0, NULL, err);
+    if (st != ITO_OK) return st;
+    if (!o->common.json) {
+        printf("%s\n", o->common.out);
+        return ITO_OK;
+    }
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddItemToArray(cJSON_AddArrayToObject(object, "files"), cJSON_CreateString(o->common.out));
+    cJSON_AddNumberToObject(object, "n", (double)in->n);
+    return cli_print_json(object, err);
+}
+
+static ito_status run(const void *options, ito_error *err) {
+    const forward_options *o = options;
+    ito_model *model = NULL;
+    input in = {0};
+    ito_status st = cli_check_writable(o->common.out, err);
+    if (st == ITO_OK)
+        st = ito_model_load(o->common.words.item[0], cli_weights_kind(o->weights), NULL, &model, err);
+    if (st == ITO_OK) st = cli_apply_set(&o->common, &model->recipe, err);
+    if (st == ITO_OK) st = open_input(&in, o->common.words.item[1], &model->recipe, err);
+    if (st == ITO_OK) st = run_network(o, model, &in, err);
+    if (st == ITO_OK) st = write_output(o, &in, err);
+    free(in.data);
+    ito_tensor_file_close(in.file);
+    ito_model_free(model);
+    return st;
+}
+
+const cli_verb cli_verb_forward = {
+    .name = "forward",
+    .words = "MODEL INPUT.safetensors",
+    .summary = "evaluate a network on tensors of a file",
+    .about =
+        "Evaluates the network of MODEL on the tensors x [n,C,H,W] and labels [n] of INPUT.safetensors and "
+        "writes its raw output as the tensor \"out\" of the file that -o names. Labels are what the network "
+        "takes: 999 t for VP and sub-VP, sigma(t) for VE.",
+    .least_words = 2,
+    .most_words = 2,
+    .options = options_table,
+    .size = sizeof(forward_options),
+    .defaults = defaults,
+    .check = check,
+    .run = run,
+};

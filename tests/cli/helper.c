@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the command-line stories need beyond a shell:
+ *     cli_helper idx FOLDER N             Fashion-MNIST's four files with N images of random bytes
+ *     cli_helper input FILE N C S         a .safetensors with x [N,C,S,S] and labels [N]
+ *     cli_helper difference A.npz B.npz   prints the largest difference of their `images`
+ *     cli_helper grey A.npz               prints how many per cent of its pixels are neither black nor white
+ *     cli_helper close A TENSOR B TENSOR BOUND   exit 0 when A's tensor is that close to B's, relative to the
+ *                                         largest of B's; prints the distance
+ *     cli_helper poison IN OUT            copies a checkpoint with NaN for all its live weights
+ *     cli_helper same A B                 exit 0 when two .safetensors hold the same tensors, bit for bit
+ */
+#include <ito/formats.h>
+#include <ito/random.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int fail(const char *what) {
+    fprintf(stderr, "cli_helper: %s\n", what);
+    return 1;
+}
+
+/* ---- idx */
+
+static void put_big_endian(uint8_t *to, int64_t value) {
+    for (int i = 0; i < 4; i++) to[i] = (uint8_t)(value >> (24 - 8 * i));
+}
+
+static ito_status write_idx(const char *folder, const char *name, int rank, const int64_t *dims,
+                            uint32_t top) {
+    char path[4096];
+    size_t count = 1, header = 4 + 4 * (size_t)rank;
+    for (int i = 0; i < rank; i++) count *= (size_t)dims[i];
+    uint8_t *bytes = calloc(header + count, 1);
+    uint32_t *bits = calloc(count, sizeof *bits);
+    ito_status st = ITO_E_NOMEM;
+    if (bytes && bits) {
+        bytes[2] = 8; /* unsigned bytes */
+        bytes[3] = (uint8_t)rank;
+        for (int i = 0; i < rank; i++) put_big_endian(bytes + 4 + 4 * i, dims[i]);
+        ito_random_bits((ito_stream){.seed = 1, .purpose = ITO_RNG_USER}, 0, (int64_t)count, bits);
+        for (size_t i = 0; i < count; i++) bytes[header + i] = (uint8_t)(bits[i] % top);
+        snprintf(path, sizeof path, "%s/%s", folder, name);
+        st = ito_file_write(path, bytes, header + count, NULL);
+    }
+    free(bits);
+    free(bytes);
+    return st;
+}
+
+static int make_idx(const char *folder, int64_t n) {
+    int64_t dims[] = {n, 28, 28};
+    ito_status st = write_idx(folder, "train-images-idx3-ubyte", 3, dims, 256);
+    if (st == ITO_OK) st = write_idx(folder, "train-labels-idx1-ubyte", 1, dims, 10);
+    if (st == ITO_OK) st = write_idx(folder, "t10k-images-idx3-ubyte", 3, dims, 256);
+    if (st == ITO_OK) st = write_idx(folder, "t10k-labels-idx1-ubyte", 1, dims, 10);
+    return st == ITO_OK ? 0 : fail("cannot write the data");
+}
+
+/* ---- tensors */
+
+static int make_input(const char *path, int64_t n, int64_t channels, int64_t size) {
+    ito_tensor t[2] = {{.name = "x", .dtype = ITO_DTYPE_F32, .rank = 4, .dim = {n, channels, size, size}},
+                       {.name = "labels", .dtype = ITO_DTYPE_F32, .rank = 1, .dim = {n}, .count = n}};
+    t[0].count = n * channels * size * size;
+    double *normal = calloc((size_t)t[0].count, sizeof *normal);
+    float *x = calloc((size_t)(t[0].count + n), sizeof *x);
+    int status = 1;
+    if (normal && x) {
+        ito_random_normal((ito_stream){.seed = 2, .purpose = ITO_RNG_USER}, 0, t[0].count, normal);
+        for (int64_t i = 0; i < t[0].count; i++) x[i] = (float)normal[i];
+        for (int64_t k = 0; k < n; k++) x[t[0].count + k] = (float)(100 * (k + 1));
+        t[0].data = x;
+        t[1].data = x + t[0].count;
+        status =
+            ito_safetensors_write(path, 2, t, 0, NULL, NULL) == ITO_OK ? 0 : fail("cannot write the input");
+    }
+    free(x);
+    free(normal);
+    return status;
+}
+
+static int print_difference(const char *a, const char *b) {
+    ito_tensor_file *files[2] = {NULL, NULL};
+    int status = 1, largest = 0;
+    if (ito_npz_open(a, &files[0], NULL) != ITO_OK || ito_npz_open(b, &files[1], NULL) != ITO_OK) goto done;
+    const ito_tensor *x = ito_tensor_file_find(files[0], "images"),
+                     *y = ito_tensor_file_find(files[1], "images");
+    if (!x || !y || x->count != y->count || x->dtype != ITO_DTYPE_U8 || y->dtype != ITO_DTYPE_U8) goto done;
+    if (x->rank != 4 || memcmp(x->dim, y->dim, 4 * sizeof x->dim[0]) != 0) goto done;
+    const uint8_t *p = x->data, *q = y->data;
+    for (int64_t i = 0; i < x->count; i++) {
+        int difference = p[i] > q[i] ? p[i] - q[i] : q[i] - p[i];
+        if (difference > largest) largest = difference;
+    }
+    printf("%d\n", largest);
+    status = 0;
+done:
+    ito_tensor_file_close(files[0]);
+    ito_tensor_file_close(files[1]);
+    return status ? fail("no comparable images") : 0;
+}
+
+static int print_grey(const char *path) {
+    ito_tensor_file *f = NULL;
+    if (ito_npz_open(path, &f, NULL) != ITO_OK) return fail("no images");
+    const ito_tensor *x = ito_tensor_file_find(f, "images");
+    int64_t grey = 0;
+    if (x && x->dtype == ITO_DTYPE_U8 && x->count > 0) {
+        const uint8_t *p = x->data;
+        for (int64_t i = 0; i < x->count; i++) grey += p[i] > 0 && p[i] < 255;
+        printf("%lld\n", (long long)(100 * grey / x->count));
+    }
+    ito_tensor_file_close(f);
+    return 0;
+}
+
+static bool equal_tensors(const ito_tensor *x, const ito_tensor *y) {
+    if (!x || !y || x->dtype != y->dtype || x->count != y->count) return false;
+    return memcmp(x->data, y->data, (size_t)x->count * ito_dtype_size(x->dtype)) == 0;
+}
+
+static int compare_tensors(const char *a, const char *b) {
+    ito_tensor_file *files[2] = {NULL, NULL};
+    int status = 1;
+    if (ito_safetensors_open(a, &files[0], NULL) == ITO_OK &&
+        ito_safetensors_open(b, &files[1], NULL) == ITO_OK) {
+        int count = ito_tensor_file_count(files[0]);
+        status = count == 0 || count != ito_tensor_file_count(files[1]);
+        for (int i = 0; i < count && status == 0; i++) {
+            const ito_tensor *x = ito_tensor_file_at(files[0], i);
+            status = !equal_tensors(x, ito_tensor_file_find(files[1], x->name));
+        }
+    }
+    ito_tensor_file_close(files[0]);
+    ito_tensor_file_close(files[1]);
+    return status;
+}
+
+static int print_distance(char *const *words) {
+    ito_tensor_file *files[2] = {NULL, NULL};
+    float *x = NULL, *y = NULL;
+    double far = 0, largest = 0;
+    int status = 1;
+    if (ito_safetensors_open(words[0], &files[0], NULL) != ITO_OK) goto done;
+    if (ito_safetensors_open(words[2], &files[1], NULL) != ITO_OK) goto done;
+    const ito_tensor *a = ito_tensor_file_find(files[0], words[1]),
+                     *b = ito_tensor_file_find(files[1], words[3]);
+    if (!a || !b || a->count != b->count) goto done;
+    x = calloc((size_t)a->count + 1, sizeof *x);
+    y = calloc((size_t)a->count + 1, sizeof *y);
+    if (!x || !y) goto done;
+    ito_tensor_read_f32(a, x);
+    ito_tensor_read_f32(b, y);
+    for (int64_t i = 0; i < a->count; i++) {
+        far = fmax(far, fabs((double)x[i] - (double)y[i]));
+        largest = fmax(largest, fabs((double)y[i]));
+    }
+    printf("%.1e\n", far / largest);
+    status = !(far <= atof(words[4]) * largest);
+done:
+    free(y);
+    free(x);
+    ito_tensor_file_close(files[0]);
+    ito_tensor_file_close(files[1]);
+    return status;
+}
+
+static int poison(const char *from, const char *to) {
+    ito_tensor_file *f = NULL;
+    if (ito_safetensors_open(from, &f, NULL) != ITO_OK) return fail("cannot read the checkpoint");
+    int n = ito_tensor_file_count(f), n_metadata = ito_tensor_file_metadata_count(f), status = 1;
+    ito_tensor *t = calloc((size_t)n + 1, sizeof *t);
+    ito_metadata *m = calloc((size_t)n_metadata + 1, sizeof *m);
+    int64_t largest = 1;
+    for (int i = 0; i < n; i++) {
+        int64_t bytes =
+            ito_tensor_file_at(f, i)->count * (int64_t)ito_dtype_size(ito_tensor_file_at(f, i)->dtype);
+        if (bytes > largest) largest = bytes;
+    }
+    void *nan = malloc((size_t)largest);
+    if (t && m && nan) {
+        memset(nan, 0xff, (size_t)largest); /* all bits set is a NaN in every float format */
+        for (int i = 0; i < n_metadata; i++) m[i] = ito_tensor_file_metadata_at(f, i);
+        for (int i = 0; i < n; i++) {
+            t[i] = *ito_tensor_file_at(f, i);
+            if (strncmp(t[i].name, "live/", 5) == 0) t[i].data = nan;
+        }
+        status = ito_safetensors_write(to, n, t, n_metadata, m, NULL) == ITO_OK ? 0 : fail("cannot write");
+    }
+    free(nan);
+    free(m);
+    free(t);
+    ito_tensor_file_close(f);
+    return status;
+}
+
+int main(int argc, char **argv) {
+    if (argc == 4 && strcmp(argv[1], "idx") == 0) return make_idx(argv[2], atoll(argv[3]));
+    if (argc == 6 && strcmp(argv[1], "input") == 0) {
+        return make_input(argv[2], atoll(argv[3]), atoll(argv[4]), atoll(argv[5]));
+    }
+    if (argc == 4 && strcmp(argv[1], "difference") == 0) return print_difference(argv[2], argv[3]);
+    if (argc == 7 && strcmp(argv[1], "close") == 0) return print_distance(argv + 2);
+    if (argc == 3 && strcmp(argv[1], "grey") == 0) return print_grey(argv[2]);
+    if (argc == 4 && strcmp(argv[1], "poison") == 0) return poison(argv[2], argv[3]);
+    if (argc == 4 && strcmp(argv[1], "same") == 0) return compare_tensors(argv[2], argv[3]);
+    return fail("unknown call");
+}
