@@ -122,7 +122,7 @@ static fir_line fir_line_of(const ito__call *c, int64_t line, int64_t block) {
 }
 
 /* Pixel by pixel, a pixel being a vector. */
-static inline void fir_blocks(const fir_line *v, int64_t phase, int64_t block) {
+static inline void fir_blocks(const fir_line *restrict v, int64_t phase, int64_t block) {
     int64_t up = v->fir->up;
     taps t = taps_at(v->fir, phase);
     for (int64_t j = phase; j < v->width; j += up, t.begin += v->fir->down) {
@@ -140,23 +140,45 @@ static inline void fir_blocks(const fir_line *v, int64_t phase, int64_t block) {
     }
 }
 
+/* sum[i] += weight x[i step], out[i step] = sum[i]: loops for the steps that networks use. */
+static inline void add_tap(float *restrict sum, const float *restrict x, int64_t n, int64_t step,
+                           float weight) {
+    if (step == 1) {
+        SIMD for (int64_t i = 0; i < n; i++) sum[i] += weight * x[i];
+    } else if (step == 2) {
+        SIMD for (int64_t i = 0; i < n; i++) sum[i] += weight * x[2 * i];
+    } else {
+        for (int64_t i = 0; i < n; i++) sum[i] += weight * x[i * step];
+    }
+}
+
+static inline void spread(float *restrict out, const float *restrict sum, int64_t n, int64_t step) {
+    if (step == 1) {
+        SIMD for (int64_t i = 0; i < n; i++) out[i] = sum[i];
+    } else {
+        for (int64_t i = 0; i < n; i++) out[i * step] = sum[i];
+    }
+}
+
 /* Tap by tap over the pixels of a phase, which are neighbours in the vectors. */
-static void fir_plane(const fir_line *v, int64_t phase) {
+static void fir_plane(const fir_line *restrict v, int64_t phase) {
     enum { WIDTH = 128 };
     int64_t up = v->fir->up, down = v->fir->down, n = (v->width - phase + up - 1) / up;
     taps t = taps_at(v->fir, phase);
     for (int64_t j = 0; j < n; j += WIDTH, t.begin += WIDTH * down) {
         float sum[WIDTH] = {0};
         int64_t m = n - j < WIDTH ? n - j : WIDTH;
-        for (int64_t k = 0; k < v->rows * t.count; k++) {
-            int64_t a = k / t.count, b = k % t.count, at = t.begin + b, last = v->from - 1 - at;
+        for (int64_t b = 0; b < t.count; b++) {
+            int64_t at = t.begin + b, last = v->from - 1 - at;
             int64_t low = at < 0 ? (-at + down - 1) / down : 0, high = last < 0 ? 0 : last / down + 1;
-            float weight = v->row_tap[a] * v->tap[t.first + b * up];
-            const float *row = v->x + a * v->from;
             if (high > m) high = m;
-            SIMD for (int64_t i = low; i < high; i++) sum[i] += weight * row[at + i * down];
+            for (int64_t a = 0; a < v->rows; a++) {
+                float weight = v->row_tap[a] * v->tap[t.first + b * up];
+                if (low < high)
+                    add_tap(sum + low, v->x + a * v->from + at + low * down, high - low, down, weight);
+            }
         }
-        SIMD for (int64_t i = 0; i < m; i++) v->out[(j + i) * up + phase] = sum[i];
+        spread(v->out + j * up + phase, sum, m, up);
     }
 }
 

@@ -72,9 +72,8 @@ static inline int32_t bits_of_float(float x) {
     return bits;
 }
 
-/* x = n ln 2 + r with |r| <= ln(2) / 2: returns e^r - 1 and n. A NaN stays in the result.
- * Adding 1.5 * 2^23 rounds to an integer, which is then in the low bits; n times the head of ln 2 is exact.
- */
+/* x = n ln 2 + r with |r| <= ln(2) / 2: returns e^r - 1 and n. Adding 1.5 * 2^23 rounds to an
+ * integer, which is then in the low bits; n times the head of ln 2 is exact. */
 static inline float reduced_expm1(float x, int32_t *n) {
     const float rounder = 12582912.0f;
     float shifted = x * LOG2_E + rounder, whole = shifted - rounder;
@@ -104,7 +103,8 @@ static inline float fast_exp(float x) {
     return x == x ? e : x;
 }
 
-/* e^x for |x| <= 87, relative error 3e-7 for |x| <= 8 and 2e-6 at the ends; beyond, the value there. */
+/* e^x for |x| <= 87; beyond, the value there. The argument is rounded once, so that the relative error grows
+ * with |x|: 2e-7 at 8 and 1.2e-6 at 87 with fused multiply-add, 5e-7 and 4e-6 without. */
 static inline float fast_exp_rough(float x) {
     const float rounder = 12582912.0f;
     x = clamp(x, 87.0f);

@@ -82,24 +82,29 @@ static void add_moments(const float *x, int64_t n, double *restrict sum, double 
     }
 }
 
-/* One image's channels first .. first + count, which are whole blocks and whole groups: at most LANES groups.
- */
+/* Channels first .. first + count of one image: whole blocks and whole groups, at most LANES groups. */
 static void span_stats(const ito__call *c, const norm_shape *q, int64_t image, int64_t first, int64_t count) {
-    double sum[LANES] = {0}, square[LANES] = {0};
+    double sum[LANES] = {0}, square[LANES] = {0}, pixels = (double)q->pixels;
+    int64_t g = 0, channels = 0; /* the group at hand and how many of its channels are in */
     for (int64_t k = first; k < first + count; k += q->block) {
         double lane_sum[LANES] = {0}, lane_square[LANES] = {0};
         add_moments(IN(0) + (image * q->channels + k) * q->pixels, q->length, lane_sum, lane_square);
-        double elements = (double)(q->length / LANES), rest = (double)(q->length % LANES);
-        for (int64_t l = 0; l < LANES; l++) {
-            int64_t g = (k - first + l % q->block) / q->group;
-            double shift = channel_shift(c, 1, q, image, k + l % q->block);
-            double length = elements + ((double)l < rest);
-            sum[g] += lane_sum[l] + length * shift;
-            square[g] += lane_square[l] + (2 * lane_sum[l] + length * shift) * shift;
+        for (int64_t l = 0; l < q->block; l++) {
+            double s = 0, t = 0, shift = channel_shift(c, 1, q, image, k + l);
+            for (int64_t lane = l; lane < LANES; lane += q->block) {
+                s += lane_sum[lane];
+                t += lane_square[lane];
+            }
+            sum[g] += s + pixels * shift;
+            square[g] += t + (2 * s + pixels * shift) * shift;
+            if (++channels == q->group) {
+                channels = 0;
+                g++;
+            }
         }
     }
     double n = (double)(q->group * q->pixels);
-    for (int64_t g = 0; g < count / q->group; g++) {
+    for (g = 0; g < count / q->group; g++) {
         double mean = sum[g] / n, variance = fmax(square[g] / n - mean * mean, 0);
         float *out = OUT + 2 * (image * q->groups + first / q->group + g);
         out[0] = (float)mean;

@@ -82,7 +82,7 @@ static bool split_axes(ito_shape part, ito_shape whole, span *s) {
     return true;
 }
 
-/* Channels interleaved in memory below the kept axes: the block, if those end with the channels of an image.
+/* How many channels alternate in memory below the kept axes: a block, if those end with an image's channels.
  */
 static int64_t period_of(const span *s, ito_shape image, int64_t block) {
     bool pixels = image.rank == 4 && s->kept > 1 && s->inner == image.dim[2] * image.dim[3];

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Fast plans against the specification: every case of the table, its value, first and second derivatives, run
+ * by each instruction set that this processor has, on row-major and on blocked images, with frozen weights
+ * and with Winograd, and held to the F32 reference plan; that one is held to the F64 reference.
+ */
+#include "op_harness.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Errors are relative to the largest element of a tensor. A float rounds at 6e-8; the sums here have up to
+ * some hundred terms, and a second derivative passes through some ten ops. Reference kernels sum in double.
+ */
+static const double REFERENCE_BOUND = 3e-6, DIRECT_BOUND = 1e-5;
+/* Winograd F(4x4, 3x3) multiplies by transforms with entries up to 8, which costs some two digits. */
+static const double WINOGRAD_BOUND = 1e-4;
+
+typedef struct outputs {
+    int n;
+    ito_node *node[2 * OP_MAX_IN + 2];
+    char name[2 * OP_MAX_IN + 2][16];
+} outputs;
+
+static void list(outputs *w, ito_node *node, const char *kind, int i) {
+    w->node[w->n] = node;
+    snprintf(w->name[w->n++], sizeof w->name[0], "%s%d", kind, i);
+}
+
+static outputs outputs_of(const op_graph *o) {
+    outputs w = {0};
+    list(&w, o->y, "y", 0);
+    list(&w, o->ds, "ds", 0);
+    for (int i = 0; i < o->n_x; i++) {
+        if (!o->differentiable[i]) continue;
+        list(&w, o->dx[i], "dx", i);
+        list(&w, o->ddx[i], "ddx", i);
+    }
+    return w;
+}
+
+static void run(op_plan *p, const op_graph *o, outputs *w, ito_plan_options options) {
+    op_plan_open(p, o->g, w->n, w->node, options);
+    op_plan_set_all(p, o);
+    op_plan_run(p);
+}
+
+/* Largest difference over largest element; the difference itself where a tensor vanishes but for rounding, as
+ * the gradient by a shift ahead of an instance norm does. */
+static double distance(const op_plan *a, const op_plan *b, const ito_node *x) {
+    double difference = 0, size = 0;
+    for (int64_t i = 0; i < ito_shape_count(ito_node_shape(x)); i++) {
+        double u = op_plan_get(a, x, i), v = op_plan_get(b, x, i);
+        if (!(fabs(u - v) <= difference)) difference = fabs(u - v); /* keeps a NaN */
+        size = fmax(size, fabs(v));
+    }
+    return size > 1e-4 ? difference / size : difference;
+}
+
+static void compare(op_tally *t, const op_case *c, const outputs *w, const char *how, const op_plan *p,
+                    const op_plan *reference, double bound) {
+    for (int i = 0; i < w->n; i++) {
+        char what[80];
+        snprintf(what, sizeof what, "%s %s", how, w->name[i]);
+        op_tally_add(t, c, what, distance(p, reference, w->node[i]), bound * (c->loose > 0 ? c->loose : 1));
+    }
+}
+
+typedef struct variant {
+    const char *name;
+    ito_isa isa;
+    bool exact, frozen;
+    int threads;
+} variant;
+
+static const variant variants[] = {
+    {"plain", ITO_ISA_PLAIN, true, false, 1},    {"avx2", ITO_ISA_AVX2, true, false, 1},
+    {"avx512", ITO_ISA_AVX512, true, false, 1},  {"frozen", ITO_ISA_AUTO, true, true, 1},
+    {"winograd", ITO_ISA_AUTO, false, false, 1}, {"frozen winograd", ITO_ISA_AUTO, false, true, 1},
+};
+
+static op_tally reference_tally = {.title = "F32 reference against F64"};
+static op_tally direct_tally = {.title = "fast plans, direct convolutions"};
+static op_tally winograd_tally = {.title = "fast plans, Winograd allowed"};
+
+/* Steps of a plan that oneDNN computes by Winograd's method. */
+static int winograd_steps(const op_plan *p) {
+    char *text = ito_plan_describe(p->plan);
+    assert_non_null(text);
+    int n = 0;
+    for (const char *at = text; (at = strstr(at, "wino")) != NULL; at++) n++;
+    free(text);
+    return n;
+}
+
+static int winograd_count;
+
+static void check_variants(const op_case *c, const op_graph *o, outputs *w, const op_plan *reference,
+                           bool wrapped) {
+    for (size_t i = 0; i < sizeof variants / sizeof variants[0]; i++) {
+        const variant *v = &variants[i];
+        if (v->isa > ito_isa_detect()) continue;
+        ito_plan_options options = ito_plan_default();
+        options.isa = v->isa;
+        options.exact = v->exact;
+        options.frozen = v->frozen;
+        options.threads = v->threads;
+        op_plan p;
+        run(&p, o, w, options);
+        if (v->exact)
+            assert_int_equal(winograd_steps(&p), 0);
+        else
+            winograd_count += winograd_steps(&p);
+        char how[48];
+        snprintf(how, sizeof how, "%s%s", v->name, wrapped ? ", blocked" : "");
+        compare(v->exact ? &direct_tally : &winograd_tally, c, w, how, &p, reference,
+                v->exact ? DIRECT_BOUND : WINOGRAD_BOUND);
+        op_plan_close(&p);
+    }
+}
+
+static void check_case(const op_case *c, bool wrapped) {
+    op_graph o;
+    op_plan f64, f32;
+    op_graph_build(&o, c, wrapped);
+    outputs w = outputs_of(&o);
+    run(&f64, &o, &w, op_reference(ITO_F64));
+    run(&f32, &o, &w, op_reference(ITO_F32));
+    compare(&reference_tally, c, &w, wrapped ? "wrapped" : "bare", &f32, &f64, REFERENCE_BOUND);
+    check_variants(c, &o, &w, &f32, wrapped);
+    op_plan_close(&f64);
+    op_plan_close(&f32);
+    op_graph_release(&o);
+}
+
+static void every_case_agrees_with_its_reference(void **state) {
+    (void)state;
+    for (int i = 0; i < op_case_count; i++) {
+        check_case(&op_cases[i], false);
+        if (op_case_wraps(&op_cases[i])) check_case(&op_cases[i], true);
+    }
+    print_message("best instruction set here: %s; %d steps by Winograd\n", ito_isa_name(ito_isa_detect()),
+                  winograd_count);
+    op_tally_close(3, (const op_tally *[]){&reference_tally, &direct_tally, &winograd_tally});
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_case_agrees_with_its_reference),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
