@@ -174,7 +174,8 @@ ito_node *ito_dropout(ito_node *x, double rate);
  * ---------------------------------------------------------------------------------------------- */
 
 /* grads[i] = d sum(y * seed) / d wrt[i]; seed NULL means ones (y is usually a scalar). An input y does not
- * depend on has a gradient of zeros. */
+ * depend on has a gradient of zeros. wrt are leaves, or inner nodes that no builder folded into a later op (a
+ * scaling inside a sum, a norm before SiLU): asking for such a one poisons the graph. */
 void ito_gradients(ito_node *y, ito_node *seed, int n, ito_node *const *wrt, ito_node **grads);
 
 /* ---- plan and run

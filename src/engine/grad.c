@@ -81,6 +81,13 @@ void ito_gradients(ito_node *y, ito_node *seed, int n, ito_node *const *wrt, ito
                          "gradients: the seed is %s, the value %s: give it the same shape",
                          ito__shape_text(seed->shape, a), ito__shape_text(y->shape, b));
     }
+    for (int k = 0; k < n; k++)
+        if (wrt[k]->folded && wrt[k] != y)
+            ito_graph_poison(
+                y->graph, ITO_E_UNSUPPORTED,
+                "gradients: operand %d (%s) was folded into a later op: ask for the gradient of what it "
+                "was made of",
+                k, ito__op_name(wrt[k]->op));
     ito__gradients_since(y, seed, n, wrt, grads, 0);
     for (int k = 0; k < n; k++)
         if (!grads[k]) grads[k] = ito_fill(y->graph, 0, wrt[k]->shape);

@@ -129,9 +129,22 @@ ito_node *ito__node(ito_graph *g, ito__op op, int n_in, ito_node *const *in, ito
             return ito__bad(g, op, "operand %d belongs to another graph: build it in this one", i);
         operands[i] = in[i];
     }
-    *x = (ito_node){g, g->n_nodes, op, n_in, operands, shape, attr, {0}, "", g->scope};
+    *x = (ito_node){.graph = g,
+                    .id = g->n_nodes,
+                    .op = op,
+                    .n_in = n_in,
+                    .in = operands,
+                    .shape = shape,
+                    .attr = attr,
+                    .name = "",
+                    .scope = g->scope};
     g->nodes[g->n_nodes++] = x;
     return x;
+}
+
+ito_node *ito__through(ito_node *x, int i) {
+    x->folded = true;
+    return x->in[i];
 }
 
 /* ---- leaves ---- */

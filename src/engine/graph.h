@@ -104,6 +104,7 @@ struct ito_node {
     ito_init init;     /* PARAM, BUFFER */
     const char *name;  /* leaves; "" otherwise */
     const char *scope; /* for people */
+    bool folded;       /* a later op was built on its operands instead: no gradient may be asked for it */
 };
 
 struct ito_graph {
@@ -134,6 +135,8 @@ const char *ito__op_name(ito__op op);
 
 /* Appends a node; on poison or out of memory returns the scrap node. */
 ito_node *ito__node(ito_graph *g, ito__op op, int n_in, ito_node *const *in, ito_shape shape, ito__attr attr);
+/* Marks x as read through and returns its operand i. */
+ito_node *ito__through(ito_node *x, int i);
 /* Poisons and returns the scrap node: the way out of an op's shape rule. */
 #if defined(__GNUC__)
 __attribute__((format(printf, 3, 4)))

@@ -26,7 +26,7 @@ static ito_node *take_shift(ito_node **x) {
         ito_node *image = sum->in[i], *shift = sum->in[1 - i];
         bool whole = ito_shape_equal(image->shape, s);
         if (!whole || !ito_shape_equal(shift->shape, ITO_SHAPE(s.dim[0], s.dim[1], 1, 1))) continue;
-        *x = image;
+        *x = ito__through(sum, i);
         return shift;
     }
     return NULL;
@@ -68,6 +68,7 @@ ito_node *ito_group_norm(ito_node *x, ito_node *gamma, ito_node *beta, int group
 ito_node *ito__norm_with_silu(ito_node *norm) {
     ito__attr attr = norm->attr;
     attr.norm.silu = true;
+    norm->folded = true;
     return ito__node(norm->graph, ITO__OP_NORM, norm->n_in, norm->in, norm->shape, attr);
 }
 

@@ -12,9 +12,10 @@ static ito_node *unary(ito__op op, ito_node *x) {
 
 ito_node *ito_affine(ito_node *x, double a, double b) {
     if (a == 1 && b == 0) return x;
-    if (x->op == ITO__OP_AFFINE) return ito_affine(x->in[0], a * x->attr.affine.a, a * x->attr.affine.b + b);
+    if (x->op == ITO__OP_AFFINE)
+        return ito_affine(ito__through(x, 0), a * x->attr.affine.a, a * x->attr.affine.b + b);
     if (x->op == ITO__OP_ADD && b == 0)
-        return ito__add_scaled(a * x->attr.affine.a, x->in[0], a * x->attr.affine.b, x->in[1]);
+        return ito__add_scaled(a * x->attr.affine.a, ito__through(x, 0), a * x->attr.affine.b, x->in[1]);
     return ito__node(x->graph, ITO__OP_AFFINE, 1, &x, x->shape, (ito__attr){.affine = {a, b}});
 }
 
@@ -87,7 +88,7 @@ static ito_node *binary(ito__op op, ito_node *x, ito_node *y, ito__attr attr) {
 static ito_node *unscale(ito_node *x, double *factor) {
     if (x->op != ITO__OP_AFFINE || x->attr.affine.b != 0) return x;
     *factor *= x->attr.affine.a;
-    return x->in[0];
+    return ito__through(x, 0);
 }
 
 ito_node *ito__add_scaled(double a, ito_node *x, double b, ito_node *y) {

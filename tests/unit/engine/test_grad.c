@@ -114,6 +114,18 @@ static void gradients_by_inner_nodes_and_by_inputs_come_together(void **state) {
 }
 
 /* Four derivatives of x^4 are 24, however they are taken. */
+/* The sum reads x through the scaling, so the scaling is no part of it: zeros would be a silent lie. */
+static void a_node_that_was_folded_away_is_refused(void **state) {
+    (void)state;
+    setting t = begin();
+    ito_error err = {0};
+    ito_node *z = ito_scale(t.x, 2), *y = ito_sum(ito_add(z, t.s)), *dz;
+    ito_gradients(y, NULL, 1, &z, &dz);
+    assert_int_equal(ito_graph_status(t.g, &err), ITO_E_UNSUPPORTED);
+    printf("%s\n", err.message);
+    ito_graph_free(t.g);
+}
+
 static void gradients_of_gradients_go_on(void **state) {
     (void)state;
     setting t = begin();
@@ -141,6 +153,7 @@ int main(void) {
         cmocka_unit_test(the_gradient_by_the_value_itself_is_the_seed),
         cmocka_unit_test(an_input_asked_for_twice_has_one_gradient),
         cmocka_unit_test(gradients_by_inner_nodes_and_by_inputs_come_together),
+        cmocka_unit_test(a_node_that_was_folded_away_is_refused),
         cmocka_unit_test(gradients_of_gradients_go_on),
         cmocka_unit_test(a_gradient_of_nothing_is_legal),
     };
