@@ -61,6 +61,14 @@ typedef enum ito__op {
         ITO__OP_COUNT
 } ito__op;
 
+/* Pointwise ops stand together in the list: one operand, then two. */
+static inline bool ito__is_unary(ito__op op) {
+    return op >= ITO__OP_AFFINE && op <= ITO__OP_STEP;
+}
+static inline bool ito__is_binary(ito__op op) {
+    return op >= ITO__OP_ADD && op <= ITO__OP_SILU_GRAD;
+}
+
 /* What an op carries beside its operands. One member is in use, by the op's kind. */
 typedef union ito__attr {
     struct {

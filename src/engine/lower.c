@@ -47,23 +47,9 @@ static bool sum_blocked(const ito__lowering *l, const ito_node *y) {
 /* Does this node work on blocked images? Its result is blocked too when it is an image itself. */
 static bool wants_blocked(const ito__lowering *l, const ito_node *y) {
     const ito_node *image = y->n_in ? y->in[0] : y;
+    if (ito__is_unary(y->op) || ito__is_binary(y->op))
+        return ito__is_image(l->plan, y->shape) && pointwise_blocked(l, y);
     switch (y->op) {
-    case ITO__OP_AFFINE:
-    case ITO__OP_EXP:
-    case ITO__OP_LOG:
-    case ITO__OP_SQRT:
-    case ITO__OP_SIN:
-    case ITO__OP_COS:
-    case ITO__OP_SIGMOID:
-    case ITO__OP_TANH:
-    case ITO__OP_SILU:
-    case ITO__OP_RELU:
-    case ITO__OP_ELU:
-    case ITO__OP_STEP:
-    case ITO__OP_ADD:
-    case ITO__OP_MUL:
-    case ITO__OP_DIV:
-    case ITO__OP_SILU_GRAD: return ito__is_image(l->plan, y->shape) && pointwise_blocked(l, y);
     case ITO__OP_CONCAT: return ito__is_image(l->plan, y->shape) && concat_blocked(l, y);
     case ITO__OP_SLICE: return ito__is_image(l->plan, y->shape) && slice_blocked(l, y);
     case ITO__OP_SUM_TO: return sum_blocked(l, y);
@@ -81,23 +67,7 @@ static bool wants_blocked(const ito__lowering *l, const ito_node *y) {
 
 /* Kernels that treat an image as a flat array, so that the plain one serves a blocked image as well. */
 static bool layout_agnostic(ito__op op) {
-    switch (op) {
-    case ITO__OP_EXP:
-    case ITO__OP_LOG:
-    case ITO__OP_SQRT:
-    case ITO__OP_SIN:
-    case ITO__OP_COS:
-    case ITO__OP_SIGMOID:
-    case ITO__OP_TANH:
-    case ITO__OP_SILU:
-    case ITO__OP_RELU:
-    case ITO__OP_ELU:
-    case ITO__OP_STEP:
-    case ITO__OP_AFFINE:
-    case ITO__OP_CONCAT:
-    case ITO__OP_SLICE: return true;
-    default: return false;
-    }
+    return ito__is_unary(op) || op == ITO__OP_CONCAT || op == ITO__OP_SLICE;
 }
 
 static void lower_kernel(ito__lowering *l, const ito_node *y) {

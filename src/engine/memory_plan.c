@@ -37,31 +37,12 @@ static void find_lifetimes(ito_plan *p) {
     }
 }
 
-/* Operand of the op that its result may overwrite, element by element; -1: none. Pointwise binary ops try
- * both. */
+/* May the result be computed over operand k, element by element? */
 static bool may_overwrite(const ito__step *s, int k) {
-    switch (s->node->op) {
-    case ITO__OP_AFFINE:
-    case ITO__OP_EXP:
-    case ITO__OP_LOG:
-    case ITO__OP_SQRT:
-    case ITO__OP_SIN:
-    case ITO__OP_COS:
-    case ITO__OP_SIGMOID:
-    case ITO__OP_TANH:
-    case ITO__OP_SILU:
-    case ITO__OP_RELU:
-    case ITO__OP_ELU:
-    case ITO__OP_STEP:
-    case ITO__OP_DROPOUT:
-    case ITO__OP_NORM: return k == 0;
-    case ITO__OP_ADD:
-    case ITO__OP_MUL:
-    case ITO__OP_DIV:
-    case ITO__OP_SILU_GRAD: return true;
-    case ITO__OP_NORM_DX: return k == 0 || k == 4;
-    default: return false;
-    }
+    ito__op op = s->node->op;
+    if (ito__is_binary(op)) return true;
+    if (op == ITO__OP_NORM_DX) return k == 0 || k == 4;
+    return k == 0 && (ito__is_unary(op) || op == ITO__OP_DROPOUT || op == ITO__OP_NORM);
 }
 
 /* A result takes over the memory of an operand that dies with the step. */
