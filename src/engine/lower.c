@@ -75,16 +75,16 @@ static void lower_kernel(ito__lowering *l, const ito_node *y) {
     ito__kernel fast = p->fast[y->op];
     bool blocked = wants_blocked(l, y) && (fast || layout_agnostic(y->op));
     int64_t block = blocked ? p->block : 1;
-    int in[16], *list = in;
-    if (y->n_in > 16) {
-        ito__fail(l, ITO_E_UNSUPPORTED, "%s: %d operands: concatenate in parts of 16", ito__op_name(y->op),
-                  y->n_in);
+    int in[ITO__STEP_OPERANDS];
+    if (y->n_in > ITO__STEP_OPERANDS) {
+        ito__fail(l, ITO_E_UNSUPPORTED, "%s: %d operands: concatenate in parts of %d", ito__op_name(y->op),
+                  y->n_in, ITO__STEP_OPERANDS);
         return;
     }
-    for (int i = 0; i < y->n_in; i++) list[i] = ito__operand(l, y->in[i], block);
+    for (int i = 0; i < y->n_in; i++) in[i] = ito__operand(l, y->in[i], block);
     int out = ito__result(l, y, ito__is_image(p, y->shape) ? block : 1);
     if (out < 0 || l->status != ITO_OK) return;
-    ito__step *s = ito__add_step(l, y, y->n_in, list, out);
+    ito__step *s = ito__add_step(l, y, y->n_in, in, out);
     s->kernel = fast ? fast : p->plain[y->op];
     s->block = block;
 }

@@ -39,7 +39,10 @@ typedef struct ito__dnnl_arg {
     dnnl_memory_desc_t md;
 } ito__dnnl_arg;
 
-enum { ITO__DNNL_ARGS = 6 };
+enum {
+    ITO__DNNL_ARGS = 6,
+    ITO__STEP_OPERANDS = 16 /* most operands of a kernel's step */
+};
 
 /* A oneDNN primitive with the values it reads and writes. */
 typedef struct ito__dnnl_call {

@@ -11,8 +11,6 @@
 #include <string.h>
 #include <time.h>
 
-enum { MAX_IN = 16 };
-
 struct ito_workspace {
     const ito_plan *plan;
     char *arena, *constants;
@@ -114,7 +112,7 @@ static void *value_data(const ito_workspace *ws, int v) {
 }
 
 static ito_status run_kernel(ito_workspace *ws, const ito__step *s) {
-    const void *in[MAX_IN] = {0};
+    const void *in[ITO__STEP_OPERANDS] = {0};
     for (int k = 0; k < s->n_in; k++) in[k] = value_data(ws, s->in[k]);
     ito__call call = {.node = s->node,
                       .in = in,
