@@ -6,18 +6,26 @@ PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 export JOBS
 
-.PHONY: all build packages demo check format install clean help
+.PHONY: all program build configure packages packages-check demo check format install clean help
 
 all: build
 
-build: packages
-	@[ -f $(BUILD)/build.ninja ] || cmake -S . -B $(BUILD) -G Ninja
+program: packages configure
+	@cmake --build $(BUILD) -j $(JOBS) --target ito_cli
+
+build: packages-check configure
 	@cmake --build $(BUILD) -j $(JOBS)
+
+configure: packages
+	@[ -f $(BUILD)/build.ninja ] || cmake -S . -B $(BUILD) -G Ninja
 
 packages:
 	@scripts/install-packages.sh
 
-demo: build
+packages-check:
+	@scripts/install-packages.sh --check
+
+demo: program
 	@scripts/demo.sh $(BUILD)
 
 check: build
@@ -27,7 +35,7 @@ format:
 	@scripts/check-format.sh --fix
 
 # The prefix is compiled in, as the place of the bundled models: another one rebuilds a file.
-install: packages
+install: packages-check
 	@cmake -S . -B $(BUILD) -G Ninja -DCMAKE_INSTALL_PREFIX=$(PREFIX) >/dev/null
 	@cmake --build $(BUILD) -j $(JOBS)
 	@cmake --install $(BUILD)
@@ -38,7 +46,8 @@ clean:
 help:
 	@echo 'make demo      samples, a trajectory and a minute of training, into demo/ (ITO_DEMO_SHORT=1: seconds)'
 	@echo 'make check     all tests, then the unit tests under AddressSanitizer and UBSan'
-	@echo 'make build     libito and the program, build/ito'
+	@echo 'make           libito, the program build/ito, its tests and manual pages'
+	@echo 'make program   build/ito alone'
 	@echo 'make install   into PREFIX (/usr/local)'
 	@echo 'make format    lays out the C files as .clang-format says'
 	@echo 'make clean     removes the build folders'

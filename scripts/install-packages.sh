@@ -1,21 +1,23 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Installs the packages of scripts/packages.txt that this machine lacks, through sudo when not root. Says what it
-# installs; says nothing and touches nothing when all are there.
+# Installs the packages of scripts/packages.txt that this machine lacks, with --check those of packages-check.txt too,
+# through sudo when not root. Says what it installs; says nothing and touches nothing when all are there.
+#   install-packages.sh [--check]
 set -eu
-list=$(dirname "$0")/packages.txt
+lists=$(dirname "$0")/packages.txt
+[ "${1:-}" != --check ] || lists="$lists $(dirname "$0")/packages-check.txt"
 
 if ! command -v dpkg-query >/dev/null; then
-    echo "ito: this is no Debian system: install the counterparts of the packages in scripts/packages.txt" >&2
+    echo "ito: this is no Debian system: install the counterparts of the packages in scripts/packages*.txt" >&2
     exit 0
 fi
 
 missing=
-while read -r package; do
-    case $package in '' | '#'*) continue ;; esac
+# shellcheck disable=SC2086 # the words are files
+for package in $(grep -hv '^#' $lists); do
     status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
     [ "$status" = installed ] || missing="$missing $package"
-done <"$list"
+done
 [ -n "$missing" ] || exit 0
 
 as_root=
