@@ -39,6 +39,8 @@ int64_t ito_dataset_size(const ito_dataset *d);
 int64_t ito_dataset_classes(const ito_dataset *d); /* 0 if unlabelled */
 int ito_dataset_label(const ito_dataset *d, int64_t i);
 int64_t ito_dataset_padding(const ito_dataset *d); /* pixels added on each side */
+int64_t ito_dataset_channels(const ito_dataset *d);
+int64_t ito_dataset_image_size(const ito_dataset *d); /* padding included */
 /* The padded image as bytes, [C, size, size]; borrowed. */
 const uint8_t *ito_dataset_bytes(const ito_dataset *d, int64_t i);
 

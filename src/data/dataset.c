@@ -120,6 +120,14 @@ int64_t ito_dataset_padding(const ito_dataset *d) {
     return d->padding;
 }
 
+int64_t ito_dataset_channels(const ito_dataset *d) {
+    return d->config.channels;
+}
+
+int64_t ito_dataset_image_size(const ito_dataset *d) {
+    return d->config.image_size;
+}
+
 const uint8_t *ito_dataset_bytes(const ito_dataset *d, int64_t i) {
     return d->bytes + i * d->dim;
 }

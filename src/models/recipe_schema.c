@@ -101,7 +101,7 @@ static const ito__field fields[] = {
     {AT(training, lr), ITO__FIELD_REAL, 0, 1e3, .help = "Adam's learning rate"},
     {AT(training, beta1), ITO__FIELD_REAL, 0, 0.999999999, .help = "Adam"},
     {AT(training, beta2), ITO__FIELD_REAL, 0, 0.999999999, .help = "Adam"},
-    {AT(training, adam_eps), ITO__FIELD_REAL, 0, 1, .help = "Adam"},
+    {AT(training, adam_eps), ITO__FIELD_REAL, 1e-30, 1, .help = "Adam"},
     {AT(training, weight_decay), ITO__FIELD_REAL, 0, 1e3, .help = "times the weights, added to the gradient"},
     {AT(training, warmup), ITO__FIELD_INT, 0, BIG, .help = "steps over which the rate rises linearly"},
     {AT(training, grad_clip), ITO__FIELD_REAL, 0, 1e9,

@@ -120,6 +120,17 @@ done:
     return st;
 }
 
+static ito_status check_dataset(const ito_network_config *net, const ito_dataset *d, ito_error *err) {
+    int64_t channels = ito_dataset_channels(d), size = ito_dataset_image_size(d);
+    if (channels == net->channels && size == net->image_size) return ITO_OK;
+    return ito_error_set(
+        err, ITO_E_SHAPE,
+        "dataset: images are [%lld,%lld,%lld], the network takes [%lld,%lld,%lld]: open the data set "
+        "with this recipe's data section",
+        (long long)channels, (long long)size, (long long)size, (long long)net->channels,
+        (long long)net->image_size, (long long)net->image_size);
+}
+
 ito_status ito_trainer_create(const ito_recipe *recipe, const ito_dataset *dataset,
                               const ito_trainer_options *options, ito_trainer **out, ito_error *err) {
     ito_status st = ITO_OK;
@@ -136,6 +147,7 @@ ito_status ito_trainer_create(const ito_recipe *recipe, const ito_dataset *datas
     if ((st = divide_batch(t, options->micro_batch, err)) != ITO_OK) goto done;
 
     const ito_network_config *net = &t->recipe.network;
+    if (dataset && (st = check_dataset(net, dataset, err)) != ITO_OK) goto done;
     int64_t dim = net->channels * net->image_size * net->image_size;
     if ((st = ito__dsm_batch_init(&t->batch, t->part_size, dim, err)) != ITO_OK) goto done;
     if ((st = plan_step(t, &plan, err)) != ITO_OK) goto done;

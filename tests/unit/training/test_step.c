@@ -142,6 +142,21 @@ static void recipes_out_of_range_are_refused(void **state) {
     fixture_release(&f);
 }
 
+static void a_data_set_of_another_shape_is_refused(void **state) {
+    (void)state;
+    fixture f;
+    fixture_init(&f);
+    ito_recipe recipe = f.recipe;
+    ito_trainer_options options = ito_trainer_default();
+    ito_trainer *t;
+    ito_error err = {0};
+    recipe.data.image_size = recipe.network.image_size = 2 * recipe.data.image_size;
+    assert_int_equal(ito_trainer_create(&recipe, f.data, &options, &t, &err), ITO_E_SHAPE);
+    printf("%s\n", err.message);
+    assert_null(t);
+    fixture_release(&f);
+}
+
 static void training_on_twelve_images_learns(void **state) {
     (void)state;
     fixture f = {0};
@@ -282,6 +297,7 @@ int main(void) {
         cmocka_unit_test(parts_of_a_batch_give_the_whole_batch),
         cmocka_unit_test(a_part_that_does_not_divide_is_refused),
         cmocka_unit_test(recipes_out_of_range_are_refused),
+        cmocka_unit_test(a_data_set_of_another_shape_is_refused),
         cmocka_unit_test(training_on_twelve_images_learns),
         cmocka_unit_test(a_step_is_the_same_on_every_run),
         cmocka_unit_test(a_step_that_is_not_finite_changes_nothing_but_its_place),
