@@ -10,6 +10,7 @@
 #include <ito/engine.h>
 #include <ito/formats.h>
 #include <ito/networks.h>
+#include <ito/ode.h>
 #include <ito/random.h>
 #include <ito/recipe.h>
 #include <ito/score.h>
