@@ -8,6 +8,7 @@
 #include <ito/data.h>
 #include <ito/dynamics.h>
 #include <ito/engine.h>
+#include <ito/flow.h>
 #include <ito/formats.h>
 #include <ito/networks.h>
 #include <ito/ode.h>
