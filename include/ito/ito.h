@@ -8,8 +8,10 @@
 #include <ito/data.h>
 #include <ito/dynamics.h>
 #include <ito/engine.h>
+#include <ito/flow.h>
 #include <ito/formats.h>
 #include <ito/networks.h>
+#include <ito/ode.h>
 #include <ito/random.h>
 #include <ito/recipe.h>
 #include <ito/score.h>

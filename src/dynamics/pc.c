@@ -13,8 +13,7 @@ static bool row_finite(int64_t dim, const double *v) {
     return !bad;
 }
 
-/* The first row of v [n, dim] that holds a NaN or infinity; n if there is none. */
-static int64_t first_bad_row(int64_t n, int64_t dim, const double *v) {
+int64_t ito__first_bad_row(int64_t n, int64_t dim, const double *v) {
     int64_t first = n;
 #pragma omp parallel for schedule(static) reduction(min : first) if (n * dim > ITO__PARALLEL_VALUES)
     for (int64_t k = 0; k < n; k++)
@@ -28,7 +27,7 @@ ito_status ito__pc_score(ito__pc *pc, ito_error *err) {
     if (st != ITO_OK) return st;
     pc->nfe++;
 
-    const int64_t bad = first_bad_row(pc->n, pc->dim, pc->s);
+    const int64_t bad = ito__first_bad_row(pc->n, pc->dim, pc->s);
     if (bad == pc->n) return ITO_OK;
     const double *row = pc->s + bad * pc->dim;
     int64_t j = 0;

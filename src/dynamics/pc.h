@@ -69,6 +69,8 @@ void ito__pc_noise(ito__pc *pc, ito_purpose purpose);  /* z ~ N(0, I) */
 void ito__pc_update(ito__pc *pc, double A, double S, double Z);
 /* The Langevin step with a step size per sample: x_mean = x + step s;  x = x_mean + sqrt(2 step) z. */
 void ito__pc_update_langevin(ito__pc *pc, const double *step);
+/* The first row of v [n, dim] that holds a NaN or infinity; n if there is none. */
+int64_t ito__first_bad_row(int64_t n, int64_t dim, const double *v);
 /* Euclidean norm of each row of v [n, dim]. */
 void ito__row_norms(int64_t n, int64_t dim, const double *v, double *norm);
 

@@ -38,9 +38,9 @@ static void load_sde_and_mixture(golden_file *g, ito_sde_kind kind) {
     g->mix = (mixture){.sde = sde, .K = K, .dim = values / K, .w = golden_get(g, "mix.w"), .m = m, .s = s};
 }
 
-void golden_open(const char *group, ito_sde_kind kind, golden_file *g) {
+void golden_load(const char *name, golden_file *g) {
     *g = (golden_file){0};
-    snprintf(g->name, sizeof g->name, "%s_%s", group, ito_sde_name(kind));
+    snprintf(g->name, sizeof g->name, "%s", name);
     char path[128];
     snprintf(path, sizeof path, "tests/golden/dynamics/%s.safetensors", g->name);
     ito_tensor_file *file = NULL;
@@ -48,6 +48,12 @@ void golden_open(const char *group, ito_sde_kind kind, golden_file *g) {
     if (ito_safetensors_open(path, &file, &err) != ITO_OK) fail_msg("%s", err.message);
     for (int i = 0; i < ito_tensor_file_count(file); i++) load_tensor(g, ito_tensor_file_at(file, i));
     ito_tensor_file_close(file);
+}
+
+void golden_open(const char *group, ito_sde_kind kind, golden_file *g) {
+    char name[64];
+    snprintf(name, sizeof name, "%s_%s", group, ito_sde_name(kind));
+    golden_load(name, g);
     load_sde_and_mixture(g, kind);
 }
 

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The probability-flow ODE of an SDE, dx = [f1(t) x - g(t)^2 s(x, t) / 2] dt ([SDE] Eq 13): it carries the
+ * data density to the prior and back without noise. So it samples, encodes, decodes, and knows the
+ * likelihood.
+ *
+ *   ito_ode_sample      prior -> data          ito_ode_encode   data -> latent x(T)
+ *   ito_ode_decode      latent x(T) -> data    ito_likelihood   data -> log p(x), bits/dim
+ *
+ * States are [n, dim], row-major. The whole batch is one system with one step size (ode.h), as published:
+ * within the tolerance, a sample depends on the others of its batch. Equations: SPEC sections 2, 5, 6.
+ */
+#ifndef ITO_FLOW_H
+#define ITO_FLOW_H
+
+#include <ito/dynamics.h>
+#include <ito/ode.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#if defined(__GNUC__)
+#pragma GCC visibility push(default)
+#endif
+
+typedef struct ito_flow_options {
+    ito_ode_options ode;       /* method, tolerances, callbacks: ito_ode_default() */
+    double eps;                /* time of the data; 0 = ito_sde_sampling_eps */
+    bool denoise;              /* sample, decode: end with the mean of one reverse-diffusion step at eps */
+    uint64_t seed;             /* sample: of the prior */
+    int64_t first_sample;      /* global index of row 0 */
+    double temperature;        /* sample: scales the prior, 1 */
+    const double *prior_noise; /* sample: [n, dim] unit normals instead of the stream; NULL; borrowed */
+} ito_flow_options;
+
+typedef struct ito_flow_report {
+    int64_t nfe;        /* score evaluations per sample, that of denoising included */
+    int64_t vjps;       /* vector-Jacobian products per sample */
+    ito_ode_report ode; /* of the solver: its nfev leaves denoising out */
+} ito_flow_report;
+
+/* The published defaults: dormand_prince, tolerances 1e-5, denoising. Clear `denoise` for a decoding that
+ * inverts ito_ode_encode. */
+ito_flow_options ito_flow_default(void);
+
+/* Draws n samples at t = eps into x [n, score->dim] from the prior, which is that of ito_pc_sample for the
+ * same seed. The functions of this header write their outputs on success only; report may be NULL.
+ * Errors: ARG names the option; NUMERIC names time and sample of a score that is not finite, or tells of a
+ * step that vanished; the status of a callback or of the score comes back unchanged. */
+ito_status ito_ode_sample(const ito_sde *sde, const ito_score *score, const ito_flow_options *options,
+                          int64_t n, double *x, ito_flow_report *report, ito_error *err);
+
+/* z = x(T) of the solution through x at eps. x and z [n, dim] may be the same array. Divided by
+ * ito_sde_prior_std, z is a draw of unit normals. */
+ito_status ito_ode_encode(const ito_sde *sde, const ito_score *score, const ito_flow_options *options,
+                          int64_t n, const double *x, double *z, ito_flow_report *report, ito_error *err);
+/* The way back: x at eps of the solution through z at T. */
+ito_status ito_ode_decode(const ito_sde *sde, const ito_score *score, const ito_flow_options *options,
+                          int64_t n, const double *z, double *x, ito_flow_report *report, ito_error *err);
+
+typedef struct ito_likelihood_options {
+    ito_ode_options ode;    /* ito_ode_default() */
+    double eps;             /* time of the data: 1e-5; 0 = ito_sde_sampling_eps */
+    const char *divergence; /* a name of ito_divergence_name: "rademacher" */
+    int64_t probes;       /* per sample, held fixed along the solution: 1. Each costs a vjp per evaluation */
+    double offset_bits;   /* log2 of the data scaling: 7 for [-1, 1] from 256 levels, 8 for [0, 1] */
+    uint64_t seed;        /* of the probes: probe p of sample k is draw p of stream (seed, PROBE, k) */
+    int64_t first_sample; /* global index of row 0 */
+    const double *probe_values; /* [probes, n, dim] instead of the stream; NULL; borrowed */
+} ito_likelihood_options;
+
+/* Where the answers go; NULL for those not wanted. [n] each, z [n, dim]. */
+typedef struct ito_likelihood_result {
+    double *log_p;          /* prior_log_p + delta, in nats */
+    double *standard_error; /* of log_p over the probes; NaN for one probe, 0 for the exact trace */
+    double *bits_per_dim;   /* -log_p / (D ln 2) + offset_bits */
+    double *prior_log_p;    /* log-density of z under the prior */
+    double *delta;          /* integral of the divergence from eps to T, the mean over the probes */
+    double *z;              /* x(T), as ito_ode_encode */
+} ito_likelihood_result;
+
+ito_likelihood_options ito_likelihood_default(void);
+
+/* log p(x) = log p_T(x(T)) + integral from eps to T of div f~ dt ([SDE] Eq 39), with the prior for p_T.
+ *   x    [n, score->dim], usually dequantized data
+ * The integrals belong to the ODE system and its error norm, as published. The divergence of the drift is
+ * estimated by v^T (df~/dx) v with Rademacher or Gaussian probes v (Hutchinson, Skilling), or is the exact
+ * trace by dim vjps, for few dimensions. Errors as above; ARG when the score has no vjp. */
+ito_status ito_likelihood(const ito_sde *sde, const ito_score *score, const ito_likelihood_options *options,
+                          int64_t n, const double *x, const ito_likelihood_result *result,
+                          ito_flow_report *report, ito_error *err);
+
+/* -log_p / (dim ln 2) + offset_bits. */
+double ito_bits_per_dim(double log_p, int64_t dim, double offset_bits);
+
+/* "rademacher", "gaussian", "exact"; NULL past the last. */
+const char *ito_divergence_name(int index);
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
+#ifdef __cplusplus
+}
+#endif
+#endif
