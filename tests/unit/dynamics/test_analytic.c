@@ -250,7 +250,7 @@ static void samples_have_the_moments_of_the_density(void **state) {
     enum { n = 40000 };
     static double x[n * dim];
     const ito_sde sde = ito_sde_default(ITO_SDE_CONTRACTIVE_OU);
-    const double t = 0.3, a = ito_sde_mean(&sde, t), b = ito_sde_std(&sde, t);
+    const double t = 0.05, a = ito_sde_mean(&sde, t), b = ito_sde_std(&sde, t);
     for (int family = 0; family < families; family++) {
         double m[dim] = {0}, C[dim * dim] = {0}, total = 0;
         for (int k = 0; k < components; k++) total += weights[k];

@@ -19,7 +19,7 @@ static void draw(const char *name) {
     assert_int_equal(ito_points_sample(name, 3, 0, n, x, NULL), ITO_OK);
 }
 
-/* The largest distance of a mean from 0 is the swiss roll's, 0.2. */
+/* The largest distance of a mean from 0 is the swiss roll's, 0.28. */
 static void every_set_is_around_zero_and_inside_three(void **state) {
     (void)state;
     const char *name;
@@ -35,7 +35,7 @@ static void every_set_is_around_zero_and_inside_three(void **state) {
         const double std = sqrt(squares / (2 * n));
         print_message("%-12s mean (%.2f, %.2f) deviation %.2f reach %.2f\n", name, sum[0] / n, sum[1] / n,
                       std, reach);
-        assert_true(hypot(sum[0], sum[1]) / n < 0.3 && std > 0.5 && std < 1.5 && reach < 3);
+        assert_true(hypot(sum[0], sum[1]) / n < 0.35 && std > 0.5 && std < 1.5 && reach < 3);
         assert_non_null(ito_points_summary(count));
     }
     assert_int_equal(count, 6);
