@@ -12,6 +12,7 @@ room_of_header() {
     case $1 in
     status.h | random.h | score.h | version.h) echo core ;;
     recipe.h) echo models ;;
+    analytic.h) echo dynamics ;;
     *) echo "${1%.h}" ;;
     esac
 }
