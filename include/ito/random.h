@@ -34,6 +34,7 @@ typedef enum ito_purpose {
     ITO_RNG_INIT,       /* initial weights, sample = index of the parameter */
     ITO_RNG_PROBE,      /* trace probes */
     ITO_RNG_USER,       /* free for embedding programs */
+    ITO_RNG_POINTS,     /* samples of analytic densities and point sets */
     ITO_RNG_PURPOSE_COUNT
 } ito_purpose;
 

@@ -3,6 +3,7 @@
  * The table of SDEs, and the public functions, each of which asks the SDE's own record.
  */
 #include "dynamics/sde.h"
+#include "dynamics/noise.h"
 
 #include <assert.h>
 #include <math.h>
@@ -12,12 +13,19 @@ static const ito__sde_record *const records[] = {
     [ITO_SDE_VE] = &ito__sde_ve,
     [ITO_SDE_VP] = &ito__sde_vp,
     [ITO_SDE_SUBVP] = &ito__sde_subvp,
+    [ITO_SDE_OU] = &ito__sde_ou,
+    [ITO_SDE_CONTRACTIVE_OU] = &ito__sde_contractive_ou,
+    [ITO_SDE_CONTRACTIVE_SUBVP] = &ito__sde_contractive_subvp,
+    [ITO_SDE_EDM] = &ito__sde_edm,
+    [ITO_SDE_AFFINE] = &ito__sde_affine,
 };
 static_assert(sizeof records / sizeof records[0] == ITO_SDE_COUNT, "each SDE has a record");
 
 /* A time computed as i T / (N-1) can land just below index i; a relative lift of this size puts it back and
  * moves no other time of a grid (SPEC section 1). */
 static const double index_guard = 1e-9;
+
+static const double log_2pi = 1.8378770664093454836;
 
 static bool known(ito_sde_kind kind) {
     return (int)kind >= 0 && kind < ITO_SDE_COUNT;
@@ -29,23 +37,30 @@ const ito__sde_record *ito__sde_record_of(const ito_sde *sde) {
 }
 
 ito_sde ito_sde_default(ito_sde_kind kind) {
-    return (ito_sde){.kind = kind,
-                     .T = 1,
-                     .steps = 1000,
-                     .beta_min = 0.1,
-                     .beta_max = 20,
-                     .sigma_min = 0.01,
-                     .sigma_max = 50};
+    ito_sde sde = {.kind = kind,
+                   .T = 1,
+                   .steps = 1000,
+                   .beta_min = 0.1,
+                   .beta_max = 20,
+                   .sigma_min = 0.01,
+                   .sigma_max = 50,
+                   .theta = 0.5,
+                   .sigma = 1,
+                   .data_std = 0.5};
+    if (known(kind) && records[kind]->defaults != NULL) records[kind]->defaults(&sde);
+    return sde;
 }
 
 ito_status ito_sde_check(const ito_sde *sde, ito_error *err) {
     if (!known(sde->kind))
         return ito_error_set(err, ITO_E_ARG,
-                             "kind: %d names no SDE: use ITO_SDE_VE, ITO_SDE_VP or ITO_SDE_SUBVP",
+                             "kind: %d names no SDE: use one of ito_sde_kind, such as ITO_SDE_VP",
                              (int)sde->kind);
-    if (sde->T != 1)
+    if (records[sde->kind]->fixed_T && sde->T != 1)
         return ito_error_set(err, ITO_E_ARG, "T: is %g: use 1, where the %s prior is reached", sde->T,
                              records[sde->kind]->name);
+    const ito_status st = ito__sde_check_positive("T", sde->T, err);
+    if (st != ITO_OK) return st;
     if (sde->steps < 2)
         return ito_error_set(err, ITO_E_ARG, "steps: is %lld: use at least 2, such as 1000",
                              (long long)sde->steps);
@@ -57,7 +72,7 @@ const char *ito_sde_name(ito_sde_kind kind) {
 }
 
 ito_status ito_sde_from_name(const char *name, ito_sde_kind *out, ito_error *err) {
-    char names[64] = "";
+    char names[256] = "";
     for (int kind = 0; kind < ITO_SDE_COUNT; kind++) {
         if (strcmp(name, records[kind]->name) == 0) {
             *out = (ito_sde_kind)kind;
@@ -89,6 +104,35 @@ double ito_sde_prior_std(const ito_sde *sde) {
     return ito__sde_record_of(sde)->prior_std(sde);
 }
 
+void ito_sde_prior_sample(const ito_sde *sde, uint64_t seed, int64_t first_sample, int64_t n, int64_t dim,
+                          double *x) {
+    const double scale = ito_sde_prior_std(sde);
+    ito__philox philox = {.seed = seed, .first_sample = first_sample};
+    const ito__noise noise = ito__philox_noise(&philox);
+    noise.normal(noise.self, ITO_RNG_PRIOR, 0, n, dim, x);
+    for (int64_t j = 0; j < n * dim; j++) x[j] *= scale;
+}
+
+void ito_sde_prior_log_density(const ito_sde *sde, int64_t n, int64_t dim, const double *x,
+                               double *log_density) {
+    const double std = ito_sde_prior_std(sde), constant = (double)dim * (log_2pi / 2 + log(std));
+    for (int64_t k = 0; k < n; k++) {
+        double squares = 0;
+        for (int64_t j = 0; j < dim; j++) {
+            const double z = x[k * dim + j] / std;
+            squares += z * z;
+        }
+        log_density[k] = -squares / 2 - constant;
+    }
+}
+
+void ito_sde_reverse(const ito_sde *sde, double eta, double t, double *A, double *S, double *Z) {
+    const double g = ito_sde_diffusion(sde, t);
+    *A = ito_sde_drift(sde, t);
+    *S = -(1 + eta * eta) * g * g / 2;
+    *Z = eta * g;
+}
+
 void ito_sde_discretize(const ito_sde *sde, double t, double *F, double *G) {
     ito__sde_record_of(sde)->discretize(sde, t, F, G);
 }
@@ -104,5 +148,39 @@ double ito_sde_alpha(const ito_sde *sde, double t) {
 }
 
 double ito_sde_sampling_eps(const ito_sde *sde) {
-    return ito__sde_record_of(sde)->sampling_eps;
+    return ito__sde_record_of(sde)->sampling_eps * sde->T;
+}
+
+/* ---- what records share ---- */
+
+double ito__sde_no_drift(const ito_sde *sde, double t) {
+    (void)sde, (void)t;
+    return 0;
+}
+
+double ito__sde_unit(const ito_sde *sde, double t) {
+    (void)sde, (void)t;
+    return 1;
+}
+
+void ito__sde_euler_chain(const ito_sde *sde, double t, double *F, double *G) {
+    const double h = sde->T / (double)sde->steps;
+    *F = ito_sde_drift(sde, t) * h;
+    *G = ito_sde_diffusion(sde, t) * sqrt(h);
+}
+
+double ito__sde_prior_with_data(const ito_sde *sde) {
+    return hypot(ito_sde_mean(sde, sde->T) * sde->data_std, ito_sde_std(sde, sde->T));
+}
+
+ito_status ito__sde_check_positive(const char *field, double value, ito_error *err) {
+    if (value > 0 && isfinite(value)) return ITO_OK;
+    return ito_error_set(err, ITO_E_ARG, "%s: is %g: use a positive number", field, value);
+}
+
+ito_status ito__sde_check_data_std(const ito_sde *sde, ito_error *err) {
+    if (sde->data_std >= 0 && isfinite(sde->data_std)) return ITO_OK;
+    return ito_error_set(err, ITO_E_ARG,
+                         "data_std: is %g: use the standard deviation of the data, such as 0.5",
+                         sde->data_std);
 }

@@ -12,8 +12,11 @@
 
 typedef struct ito__sde_record {
     const char *name;
-    double sampling_eps;               /* where the published sampling grid ends */
-    const char *predictor, *corrector; /* the published pair */
+    double sampling_eps;               /* where the sampling grid ends, in units of T */
+    const char *predictor, *corrector; /* the published pair; ours where none was published */
+    bool fixed_T;                      /* its constants are made for T = 1 */
+    /* Sets the fields whose default is this SDE's own; may be NULL. */
+    void (*defaults)(ito_sde *sde);
 
     double (*drift)(const ito_sde *sde, double t);     /* f1(t) */
     double (*diffusion)(const ito_sde *sde, double t); /* g(t) */
@@ -32,11 +35,20 @@ typedef struct ito__sde_record {
     ito_status (*check)(const ito_sde *sde, ito_error *err);
 } ito__sde_record;
 
-extern const ito__sde_record ito__sde_ve, ito__sde_vp, ito__sde_subvp;
+extern const ito__sde_record ito__sde_ve, ito__sde_vp, ito__sde_subvp, ito__sde_ou, ito__sde_contractive_ou,
+    ito__sde_contractive_subvp, ito__sde_edm, ito__sde_affine;
 
 const ito__sde_record *ito__sde_record_of(const ito_sde *sde);
 
-/* The linear schedule that VP and sub-VP share (sde_vp.c). */
+/* For records without a formula of their own (sde.c). */
+double ito__sde_no_drift(const ito_sde *sde, double t);                        /* f1 = 0 */
+double ito__sde_unit(const ito_sde *sde, double t);                            /* a = 1, or alpha = 1 */
+void ito__sde_euler_chain(const ito_sde *sde, double t, double *F, double *G); /* Euler, length T/N */
+double ito__sde_prior_with_data(const ito_sde *sde);                           /* sqrt(a^2 v + b^2) at T */
+ito_status ito__sde_check_positive(const char *field, double value, ito_error *err); /* ARG names the field */
+ito_status ito__sde_check_data_std(const ito_sde *sde, ito_error *err);
+
+/* The linear schedule that VP and both sub-VPs share (sde_vp.c). */
 double ito__vp_beta(const ito_sde *sde, double t);          /* beta(t) */
 double ito__vp_beta_integral(const ito_sde *sde, double t); /* B(t), integral of beta from 0 */
 double ito__vp_drift(const ito_sde *sde, double t);

@@ -19,24 +19,19 @@ static double std(const ito_sde *sde, double t) {
     return -expm1(-ito__vp_beta_integral(sde, t));
 }
 
-static void discretize(const ito_sde *sde, double t, double *F, double *G) {
-    const double h = sde->T / (double)sde->steps;
-    *F = ito__vp_drift(sde, t) * h;
-    *G = diffusion(sde, t) * sqrt(h);
-}
-
 /* The Langevin alpha is that of the VP chain: a choice of ours, since nothing was published for sub-VP. */
 const ito__sde_record ito__sde_subvp = {
     .name = "subvp",
     .sampling_eps = 1e-3,
     .predictor = "euler_maruyama",
     .corrector = "none",
+    .fixed_T = true,
     .drift = ito__vp_drift,
     .diffusion = diffusion,
     .mean = ito__vp_mean,
     .std = std,
     .prior_std = ito__vp_prior_std,
-    .discretize = discretize,
+    .discretize = ito__sde_euler_chain,
     .ancestral = NULL,
     .alpha = ito__vp_alpha,
     .check = ito__vp_check,

@@ -18,18 +18,8 @@ static double sigma(const ito_sde *sde, double t) {
     return sde->sigma_min * pow(sde->sigma_max / sde->sigma_min, t);
 }
 
-static double drift(const ito_sde *sde, double t) {
-    (void)sde, (void)t;
-    return 0;
-}
-
 static double diffusion(const ito_sde *sde, double t) {
     return sigma(sde, t) * sqrt(2 * log_ratio(sde));
-}
-
-static double mean(const ito_sde *sde, double t) {
-    (void)sde, (void)t;
-    return 1;
 }
 
 static double prior_std(const ito_sde *sde) {
@@ -62,11 +52,6 @@ static void ancestral(const ito_sde *sde, double t, double *A, double *S, double
     *Z = sigma_i * sqrt(1 - share) * sqrt(share);
 }
 
-static double alpha(const ito_sde *sde, double t) {
-    (void)sde, (void)t;
-    return 1;
-}
-
 static ito_status check(const ito_sde *sde, ito_error *err) {
     if (!(sde->sigma_min > 0 && isfinite(sde->sigma_min)))
         return ito_error_set(err, ITO_E_ARG, "sigma_min: is %g: use a positive number, such as 0.01",
@@ -85,13 +70,14 @@ const ito__sde_record ito__sde_ve = {
     .sampling_eps = 1e-5,
     .predictor = "reverse_diffusion",
     .corrector = "langevin",
-    .drift = drift,
+    .fixed_T = true,
+    .drift = ito__sde_no_drift,
     .diffusion = diffusion,
-    .mean = mean,
+    .mean = ito__sde_unit,
     .std = sigma,
     .prior_std = prior_std,
     .discretize = discretize,
     .ancestral = ancestral,
-    .alpha = alpha,
+    .alpha = ito__sde_unit,
     .check = check,
 };

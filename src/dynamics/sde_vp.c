@@ -79,6 +79,7 @@ const ito__sde_record ito__sde_vp = {
     .sampling_eps = 1e-3,
     .predictor = "euler_maruyama",
     .corrector = "none",
+    .fixed_T = true,
     .drift = ito__vp_drift,
     .diffusion = diffusion,
     .mean = ito__vp_mean,

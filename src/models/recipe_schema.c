@@ -10,7 +10,8 @@
 
 static const char *const sde_words[] = {
     [ITO_SDE_VE] = "ve", [ITO_SDE_VP] = "vp", [ITO_SDE_SUBVP] = "subvp", NULL};
-static_assert(sizeof sde_words / sizeof *sde_words == ITO_SDE_COUNT + 1, "one word for each SDE");
+static_assert(sizeof sde_words / sizeof *sde_words == ITO_SDE_NETWORK_COUNT + 1,
+              "one word for each SDE that networks know");
 static const char *const resblock_words[] = {
     [ITO_RESBLOCK_BIGGAN] = "biggan", [ITO_RESBLOCK_DDPM] = "ddpm", NULL};
 static const char *const embedding_words[] = {

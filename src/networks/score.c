@@ -105,6 +105,11 @@ ito_status ito_network_score_create(const ito_network_config *c, const ito_sde *
     *out = NULL;
     if ((st = ito_network_check(c, err)) != ITO_OK) goto done;
     if ((st = ito_sde_check(sde, err)) != ITO_OK) goto done;
+    if (sde->kind >= ITO_SDE_NETWORK_COUNT) {
+        st = ito_error_set(err, ITO_E_UNSUPPORTED, "sde: networks know no labels for %s: use ve, vp or subvp",
+                           ito_sde_name(sde->kind));
+        goto done;
+    }
     if (o.batch < 1) {
         st = ito_error_set(err, ITO_E_ARG, "batch: is %lld: use at least 1", (long long)o.batch);
         goto done;

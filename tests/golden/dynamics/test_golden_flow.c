@@ -52,7 +52,7 @@ static void compare_samples(golden_file *g, int tolerance) {
 static void samples_are_those_of_scipy(void **state) {
     (void)state;
     static golden_file g;
-    for (int kind = 0; kind < ITO_SDE_COUNT; kind++) {
+    for (int kind = 0; kind < ITO_SDE_NETWORK_COUNT; kind++) {
         golden_open("ode", (ito_sde_kind)kind, &g);
         for (int tolerance = 0; tolerance < 3; tolerance++) compare_samples(&g, tolerance);
         golden_close(&g);
@@ -113,7 +113,7 @@ static void likelihoods_are_those_of_scipy_and_the_density(void **state) {
     (void)state;
     static golden_file g;
     answers a;
-    for (int kind = 0; kind < ITO_SDE_COUNT; kind++) {
+    for (int kind = 0; kind < ITO_SDE_NETWORK_COUNT; kind++) {
         golden_open("likelihood", (ito_sde_kind)kind, &g);
         evaluate(&g, "rademacher", "rademacher", &a);
         compare_values(&g, "rademacher", &a);

@@ -108,7 +108,7 @@ static void compare_results(golden_file *g, const recorded_run *run) {
 
 static void complete_runs_match(void **state) {
     (void)state;
-    for (int kind = 0; kind < ITO_SDE_COUNT; kind++) {
+    for (int kind = 0; kind < ITO_SDE_NETWORK_COUNT; kind++) {
         const char *const last = kind == ITO_SDE_SUBVP ? "reverse_diffusion" : "ancestral";
         const char *const first = kind == ITO_SDE_VE ? "reverse_diffusion" : "euler_maruyama";
         const recorded_run runs[] = {{"pc", first, "langevin", false},
@@ -128,7 +128,7 @@ static void complete_runs_match(void **state) {
 
 static void time_grid_matches(void **state) {
     (void)state;
-    for (int kind = 0; kind < ITO_SDE_COUNT; kind++) {
+    for (int kind = 0; kind < ITO_SDE_NETWORK_COUNT; kind++) {
         golden_file g;
         golden_open("pc", (ito_sde_kind)kind, &g);
         double t[50], index[50];

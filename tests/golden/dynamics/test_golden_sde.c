@@ -21,7 +21,7 @@ static const double bound = 1e-12;
 
 static void coefficients_and_chain_match(void **state) {
     (void)state;
-    for (int kind = 0; kind < ITO_SDE_COUNT; kind++) {
+    for (int kind = 0; kind < ITO_SDE_NETWORK_COUNT; kind++) {
         golden_file g;
         golden_open("sde", (ito_sde_kind)kind, &g);
         const ito_sde *sde = &g.mix.sde;
@@ -54,7 +54,7 @@ static void coefficients_and_chain_match(void **state) {
 
 static void tables_match(void **state) {
     (void)state;
-    for (int kind = 0; kind < ITO_SDE_COUNT; kind++) {
+    for (int kind = 0; kind < ITO_SDE_NETWORK_COUNT; kind++) {
         golden_file g;
         golden_open("sde", (ito_sde_kind)kind, &g);
         const ito_sde *sde = &g.mix.sde;
@@ -80,7 +80,7 @@ static void tables_match(void **state) {
 
 static void time_grid_and_its_indices_match(void **state) {
     (void)state;
-    for (int kind = 0; kind < ITO_SDE_COUNT; kind++) {
+    for (int kind = 0; kind < ITO_SDE_NETWORK_COUNT; kind++) {
         golden_file g;
         golden_open("sde", (ito_sde_kind)kind, &g);
         const double eps = golden_get(&g, "grid.eps")[0];
@@ -113,7 +113,7 @@ static void guarded_index_repairs_the_rounding_hazard(void **state) {
 
 static void prior_density_matches(void **state) {
     (void)state;
-    for (int kind = 0; kind < ITO_SDE_COUNT; kind++) {
+    for (int kind = 0; kind < ITO_SDE_NETWORK_COUNT; kind++) {
         golden_file g;
         golden_open("sde", (ito_sde_kind)kind, &g);
         const double *z = golden_get(&g, "prior_z"), s = ito_sde_prior_std(&g.mix.sde);
@@ -131,7 +131,7 @@ static void prior_density_matches(void **state) {
 /* Of the tests' own analytic score, on which the other comparisons stand. */
 static void mixture_score_and_density_match(void **state) {
     (void)state;
-    for (int kind = 0; kind < ITO_SDE_COUNT; kind++) {
+    for (int kind = 0; kind < ITO_SDE_NETWORK_COUNT; kind++) {
         golden_file g;
         golden_open("sde", (ito_sde_kind)kind, &g);
         const double *t = golden_get(&g, "t"), *x = golden_get(&g, "x");

@@ -76,7 +76,7 @@ static void predictors_match(void **state) {
                    {"em_pf", "euler_maruyama", true},
                    {"rd_pf", "reverse_diffusion", true}};
     static double x[tensor_size], x_mean[tensor_size];
-    for (int kind = 0; kind < ITO_SDE_COUNT; kind++) {
+    for (int kind = 0; kind < ITO_SDE_NETWORK_COUNT; kind++) {
         golden_file g;
         golden_open("predictors", (ito_sde_kind)kind, &g);
         for (size_t m = 0; m < sizeof methods / sizeof methods[0]; m++) {
@@ -101,7 +101,7 @@ static void correctors_match(void **state) {
                    {"ald.n1", "ald", 1},
                    {"ald.n2", "ald", 2}};
     static double x[tensor_size], x_mean[tensor_size];
-    for (int kind = 0; kind < ITO_SDE_COUNT; kind++) {
+    for (int kind = 0; kind < ITO_SDE_NETWORK_COUNT; kind++) {
         golden_file g;
         golden_open("correctors", (ito_sde_kind)kind, &g);
         for (size_t m = 0; m < sizeof methods / sizeof methods[0]; m++) {

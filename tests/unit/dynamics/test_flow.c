@@ -50,7 +50,7 @@ static double largest_difference(int64_t n, const double *a, const double *b) {
 static void gaussian_data_are_carried_along_the_known_line(void **state) {
     (void)state;
     const double bound = 1e-7;
-    for (int kind = 0; kind < ITO_SDE_COUNT; kind++) {
+    for (int kind = 0; kind < ITO_SDE_NETWORK_COUNT; kind++) {
         mixture mix = gaussian((ito_sde_kind)kind);
         const ito_score score = mixture_score(&mix);
         const ito_flow_options options = tight();
@@ -79,7 +79,7 @@ static void gaussian_data_are_carried_along_the_known_line(void **state) {
 static void decoding_undoes_encoding(void **state) {
     (void)state;
     const double bound = 1e-6;
-    for (int kind = 0; kind < ITO_SDE_COUNT; kind++) {
+    for (int kind = 0; kind < ITO_SDE_NETWORK_COUNT; kind++) {
         mixture mix = two_bumps((ito_sde_kind)kind);
         const ito_score score = mixture_score(&mix);
         const ito_flow_options options = tight();
@@ -124,7 +124,7 @@ static void data(double *x) {
 static void exact_trace_gives_the_density(void **state) {
     (void)state;
     const double bound = 1e-6;
-    for (int kind = 0; kind < ITO_SDE_COUNT; kind++) {
+    for (int kind = 0; kind < ITO_SDE_NETWORK_COUNT; kind++) {
         mixture mix = two_bumps((ito_sde_kind)kind);
         ito_likelihood_options options = ito_likelihood_default();
         options.ode.rtol = options.ode.atol = 1e-10;
@@ -158,7 +158,7 @@ static void exact_trace_gives_the_density(void **state) {
 static void probes_estimate_the_exact_trace(void **state) {
     (void)state;
     const char *const names[] = {"rademacher", "gaussian"};
-    for (int kind = 0; kind < ITO_SDE_COUNT; kind++)
+    for (int kind = 0; kind < ITO_SDE_NETWORK_COUNT; kind++)
         for (int d = 0; d < 2; d++) {
             mixture mix = two_bumps((ito_sde_kind)kind);
             ito_likelihood_options options = ito_likelihood_default();

@@ -42,7 +42,7 @@ static void draw(mixture *mix, const ito_pc_options *options, int64_t n, double 
 static void sample_k_is_the_same_however_the_batch_is_split(void **state) {
     (void)state;
     const char *const correctors[] = {"none", "ald", "langevin"};
-    for (int kind = 0; kind < ITO_SDE_COUNT; kind++)
+    for (int kind = 0; kind < ITO_SDE_NETWORK_COUNT; kind++)
         for (size_t c = 0; c < sizeof correctors / sizeof correctors[0]; c++) {
             mixture mix = two_bumps((ito_sde_kind)kind);
             ito_pc_options options = short_run(&mix.sde);

@@ -99,7 +99,7 @@ static bool applies(const ito__method *predictor, ito_sde_kind kind) {
 static void every_predictor_draws_the_data_under_every_sde(void **state) {
     (void)state;
     const ito__method *predictor;
-    for (int kind = 0; kind < ITO_SDE_COUNT; kind++)
+    for (int kind = 0; kind < ITO_SDE_NETWORK_COUNT; kind++)
         for (int p = 0; (predictor = ito__predictor_at(p)) != NULL; p++)
             if (applies(predictor, (ito_sde_kind)kind))
                 expect_data_law((ito_sde_kind)kind, predictor->name, "none", false);
@@ -107,7 +107,7 @@ static void every_predictor_draws_the_data_under_every_sde(void **state) {
 
 static void probability_flow_draws_the_data_under_every_sde(void **state) {
     (void)state;
-    for (int kind = 0; kind < ITO_SDE_COUNT; kind++) {
+    for (int kind = 0; kind < ITO_SDE_NETWORK_COUNT; kind++) {
         expect_data_law((ito_sde_kind)kind, "euler_maruyama", "none", true);
         expect_data_law((ito_sde_kind)kind, "reverse_diffusion", "none", true);
     }
@@ -116,7 +116,7 @@ static void probability_flow_draws_the_data_under_every_sde(void **state) {
 static void correctors_keep_the_law_under_every_sde(void **state) {
     (void)state;
     const ito__method *corrector;
-    for (int kind = 0; kind < ITO_SDE_COUNT; kind++)
+    for (int kind = 0; kind < ITO_SDE_NETWORK_COUNT; kind++)
         for (int c = 0; (corrector = ito__corrector_at(c)) != NULL; c++)
             if (corrector->score_calls > 0)
                 expect_data_law((ito_sde_kind)kind, "reverse_diffusion", corrector->name, false);
@@ -168,7 +168,7 @@ static void expect_failure(ito_sde_kind kind, const char *predictor, const char 
 
 static void broken_samplers_fail(void **state) {
     (void)state;
-    for (int k = 0; k < ITO_SDE_COUNT; k++) {
+    for (int k = 0; k < ITO_SDE_NETWORK_COUNT; k++) {
         const ito_sde_kind kind = (ito_sde_kind)k;
         const char *const rd = "reverse_diffusion";
         expect_failure(kind, rd, "none", false, -1, ITO_RNG_USER, "wrong sign");

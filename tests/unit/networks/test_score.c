@@ -213,6 +213,10 @@ static void bad_options_are_refused_by_name(void **state) {
     o.plan.precision = ITO_F64;
     assert_int_equal(ito_network_score_create(&f->config, &vp, f->params, &o, &s, &err), ITO_E_UNSUPPORTED);
     assert_non_null(strstr(err.message, "precision"));
+    const ito_sde ou = ito_sde_default(ITO_SDE_OU);
+    o = ito_network_score_default();
+    assert_int_equal(ito_network_score_create(&f->config, &ou, f->params, &o, &s, &err), ITO_E_UNSUPPORTED);
+    assert_string_equal(err.message, "sde: networks know no labels for ou: use ve, vp or subvp");
     ito_network_score_free(NULL);
 }
 

@@ -118,7 +118,7 @@ static void check_case(const ito_tensor_file *f, const ito_sde *sde, bool likeli
 
 static void loss_equals_the_published_one(void **state) {
     (void)state;
-    for (int kind = 0; kind < ITO_SDE_COUNT; kind++) {
+    for (int kind = 0; kind < ITO_SDE_NETWORK_COUNT; kind++) {
         const char *name = ito_sde_name((ito_sde_kind)kind);
         ito_tensor_file *f = open_golden(name);
         ito_sde sde = golden_sde(f, name);
@@ -129,7 +129,7 @@ static void loss_equals_the_published_one(void **state) {
 
 static void times_and_perturbation_equal_the_published_ones(void **state) {
     (void)state;
-    for (int kind = 0; kind < ITO_SDE_COUNT; kind++) {
+    for (int kind = 0; kind < ITO_SDE_NETWORK_COUNT; kind++) {
         const char *name = ito_sde_name((ito_sde_kind)kind);
         ito_tensor_file *f = open_golden(name);
         ito_sde sde = golden_sde(f, name);
