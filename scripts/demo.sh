@@ -11,7 +11,7 @@ out=demo
 if [ "$short" = 1 ]; then
     count=8 sample_steps=20 seconds=6
 else
-    count=64 sample_steps=200 seconds=48
+    count=64 sample_steps=250 seconds=48
 fi
 
 say() { printf '\n%s\n' "$*" >&2; }
