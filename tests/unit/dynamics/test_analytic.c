@@ -4,6 +4,8 @@
  * those of the score, the log-density obeys the Fokker-Planck equation of f1 and g, and samples have the
  * moments of a(t) x(0) + b(t) z.
  */
+#include "support/sde_example.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,24 +22,6 @@ static const double covariance[dim * dim] = {0.5, 0.2, -0.1, 0.2, 0.3, 0.05, -0.
 static const double weights[components] = {1, 2, 3, 4};
 static const double means[components * dim] = {1, 0, 0, -1, 0.5, 0, 0, -1, 0.4, 0.2, 0.3, -0.8};
 static const double stds[components] = {0.3, 0.3, 0.5, 0.4};
-
-static double vp_f1(const void *self, double t) {
-    return ito_sde_drift(self, t);
-}
-
-static double vp_g(const void *self, double t) {
-    return ito_sde_diffusion(self, t);
-}
-
-static ito_sde example(int kind) {
-    static ito_sde vp;
-    vp = ito_sde_default(ITO_SDE_VP);
-    ito_sde sde = ito_sde_default((ito_sde_kind)kind);
-    sde.f1 = vp_f1;
-    sde.g = vp_g;
-    sde.affine_self = &vp;
-    return sde;
-}
 
 enum { GAUSSIAN, MIXTURE, families };
 
@@ -61,7 +45,7 @@ typedef struct probe {
 } probe;
 
 static probe probe_of(int family, int kind) {
-    probe p = {.sde = example(kind)};
+    probe p = {.sde = sde_example(kind)};
     p.density = density_of(family, &p.sde);
     p.score = ito_density_score(p.density);
     const double share[points] = {0.03, 0.1, 0.3, 0.6, 0.95};

@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "dynamics/pc.h"
+#include "support/sde_example.h"
 #include <cmocka.h>
 #include <ito/analytic.h>
 #include <math.h>
@@ -24,22 +25,9 @@ static const double weights[components] = {0.4, 0.6}, means[components] = {-0.6,
                     stds[components] = {0.15, 0.15};
 static const double allowance = 0.02;
 
-static double vp_f1(const void *self, double t) {
-    return ito_sde_drift(self, t);
-}
-
-static double vp_g(const void *self, double t) {
-    return ito_sde_diffusion(self, t);
-}
-
 /* EDM's uniform steps from 80 would be too long for these data. */
 static ito_sde example(int kind) {
-    static ito_sde vp;
-    vp = ito_sde_default(ITO_SDE_VP);
-    ito_sde sde = ito_sde_default((ito_sde_kind)kind);
-    sde.f1 = vp_f1;
-    sde.g = vp_g;
-    sde.affine_self = &vp;
+    ito_sde sde = sde_example(kind);
     sde.data_std = sqrt(0.4 * 0.36 + 0.6 * 0.16 + 0.15 * 0.15);
     if (kind == ITO_SDE_EDM) sde.T = 10;
     return sde;

@@ -3,6 +3,8 @@
  * The SDEs obey their own laws: a and b solve the equations that f1 and g pose, the chain leads to the same
  * marginals, the index of a table entry's own time is that entry.
  */
+#include "support/sde_example.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,25 +18,6 @@
 static double constant(const void *self, double t) {
     (void)t;
     return *(const double *)self;
-}
-
-static double vp_f1(const void *self, double t) {
-    return ito_sde_drift(self, t);
-}
-
-static double vp_g(const void *self, double t) {
-    return ito_sde_diffusion(self, t);
-}
-
-/* The default of a kind; for the affine SDE, whose functions have none, those of VP. */
-static ito_sde example(int kind) {
-    static ito_sde vp;
-    vp = ito_sde_default(ITO_SDE_VP);
-    ito_sde sde = ito_sde_default((ito_sde_kind)kind);
-    sde.f1 = vp_f1;
-    sde.g = vp_g;
-    sde.affine_self = &vp;
-    return sde;
 }
 
 static void names_round_trip(void **state) {
@@ -60,7 +43,7 @@ static void unknown_name_lists_the_known_ones(void **state) {
 static void defaults_pass_the_check(void **state) {
     (void)state;
     for (int kind = 0; kind < ITO_SDE_COUNT; kind++) {
-        const ito_sde sde = example(kind);
+        const ito_sde sde = sde_example(kind);
         assert_int_equal(ito_sde_check(&sde, NULL), ITO_OK);
     }
 }
@@ -70,7 +53,7 @@ static void check_names_the_bad_field(void **state) {
     const ito_sde ve = ito_sde_default(ITO_SDE_VE), vp = ito_sde_default(ITO_SDE_VP);
     const ito_sde ou = ito_sde_default(ITO_SDE_OU), cou = ito_sde_default(ITO_SDE_CONTRACTIVE_OU);
     const ito_sde csub = ito_sde_default(ITO_SDE_CONTRACTIVE_SUBVP), edm = ito_sde_default(ITO_SDE_EDM);
-    const ito_sde affine = example(ITO_SDE_AFFINE);
+    const ito_sde affine = sde_example(ITO_SDE_AFFINE);
     const double zero = 0, huge = 1e6;
     ito_sde bad[] = {ve, ve,  ve,   ve,   ve,  vp,     vp,     vp,     ve,    ou,
                      ou, cou, csub, csub, edm, affine, affine, affine, affine};
@@ -123,7 +106,7 @@ static void mean_and_std_solve_the_equations_of_drift_and_diffusion(void **state
     (void)state;
     const double bound = 1e-9;
     for (int kind = 0; kind < ITO_SDE_COUNT; kind++) {
-        const ito_sde sde = example(kind);
+        const ito_sde sde = sde_example(kind);
         const double b0 = ito_sde_std(&sde, 0);
         double y[2] = {1, b0 * b0}, worst = 0;
         const int steps = 2000;
@@ -154,7 +137,7 @@ static void std_keeps_its_digits_at_small_times(void **state) {
 static void marginal_at_T_is_the_prior(void **state) {
     (void)state;
     for (int kind = 0; kind < ITO_SDE_COUNT; kind++) {
-        const ito_sde sde = example(kind);
+        const ito_sde sde = sde_example(kind);
         const bool keeps_data = kind == ITO_SDE_CONTRACTIVE_OU || kind == ITO_SDE_CONTRACTIVE_SUBVP;
         const double share = keeps_data ? ito_sde_mean(&sde, sde.T) * sde.data_std : 0;
         const double distance = fabs(hypot(share, ito_sde_std(&sde, sde.T)) / ito_sde_prior_std(&sde) - 1);
@@ -170,7 +153,7 @@ static void forward_chain_reaches_the_marginal(void **state) {
     for (int kind = 0; kind < ITO_SDE_COUNT; kind++) {
         double error[2];
         for (int doubling = 0; doubling < 2; doubling++) {
-            ito_sde sde = example(kind);
+            ito_sde sde = sde_example(kind);
             sde.steps = 1000 << doubling;
             double b2 = 0;
             for (int64_t i = 0; i < sde.steps; i++) {
@@ -191,7 +174,7 @@ static void affine_sde_of_vp_is_vp(void **state) {
     (void)state;
     const double bound = 1e-10;
     const ito_sde vp = ito_sde_default(ITO_SDE_VP);
-    ito_sde affine = example(ITO_SDE_AFFINE);
+    ito_sde affine = sde_example(ITO_SDE_AFFINE);
     affine.data_std = 1; /* of which VP keeps the variance */
     double worst = fabs(ito_sde_prior_std(&affine) - 1);
     for (double t = 1e-9; t < 1; t *= 1.7) {
@@ -209,7 +192,7 @@ static double step_noise(const void *self, double t) {
 
 static void affine_sde_that_does_not_settle_is_refused(void **state) {
     (void)state;
-    ito_sde sde = example(ITO_SDE_AFFINE);
+    ito_sde sde = sde_example(ITO_SDE_AFFINE);
     sde.g = step_noise;
     ito_error err;
     assert_int_equal(ito_sde_check(&sde, &err), ITO_E_ARG);
@@ -224,7 +207,7 @@ static void prior_samples_have_the_prior_density(void **state) {
     static double x[n * dim], grid[points], log_density[points];
     const double bound = 5 * sqrt(2.0 / (n * dim));
     for (int kind = 0; kind < ITO_SDE_COUNT; kind++) {
-        const ito_sde sde = example(kind);
+        const ito_sde sde = sde_example(kind);
         const double std = ito_sde_prior_std(&sde), h = 20 * std / (points - 1);
         double squares = 0, mass = 0;
         ito_sde_prior_sample(&sde, 5, 0, n, dim, x);
@@ -249,7 +232,7 @@ static void reverse_family_keeps_the_marginals_for_every_eta(void **state) {
     (void)state;
     const double v = 0.25, etas[] = {0, 0.3, 1, 2};
     for (int kind = 0; kind < ITO_SDE_COUNT; kind++) {
-        const ito_sde sde = example(kind);
+        const ito_sde sde = sde_example(kind);
         const double t = 0.4 * sde.T, a = ito_sde_mean(&sde, t), b = ito_sde_std(&sde, t);
         const double f1 = ito_sde_drift(&sde, t), g = ito_sde_diffusion(&sde, t);
         const double second = a * a * v + b * b, forward = 2 * f1 * second + g * g;
