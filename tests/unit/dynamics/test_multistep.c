@@ -42,24 +42,29 @@ static void all_ones(void *self, ito_purpose purpose, uint32_t step, int64_t n, 
     for (int64_t j = 0; j < n * dim; j++) out[j] = 1;
 }
 
+typedef struct course {
+    const char *predictor, *grid;
+    double eta, eps;
+    int64_t steps;
+} course;
+
 /* x after each grid point of a run of one value from prior_std * 1, all normals 1. */
-static void trace(const ito_sde *sde, double (*D)(double), const char *predictor, double eta, int64_t steps,
-                  double eps, double *path) {
+static void trace(const ito_sde *sde, double (*D)(double), course c, double *path) {
     prescribed p = {sde, D};
     const ito_score score = {.self = &p, .dim = 1, .eval = eval};
     ito_pc_options options = ito_pc_default(sde);
-    options.predictor = predictor;
+    options.predictor = c.predictor;
     options.corrector = "none";
-    options.grid = "log_snr";
-    options.steps = steps;
-    options.eps = eps;
-    options.eta = eta;
+    options.grid = c.grid;
+    options.steps = c.steps;
+    options.eps = c.eps;
+    options.eta = c.eta;
     options.denoise = false;
     ito__pc pc;
     ito_error err = {0};
     if (ito__pc_open(&pc, sde, &score, &options, (ito__noise){NULL, all_ones}, 1, &err) != ITO_OK)
         fail_msg("%s", err.message);
-    for (path[0] = pc.x[0]; pc.i < steps - 1; path[pc.i] = pc.x[0])
+    for (path[0] = pc.x[0]; pc.i < c.steps - 1; path[pc.i] = pc.x[0])
         assert_int_equal(ito__pc_advance(&pc, &err), ITO_OK);
     ito__pc_close(&pc);
 }
@@ -81,7 +86,7 @@ static double three_values(double lambda) {
 static void expect_path(const char *predictor, double eta, const double expected[4]) {
     const ito_sde sde = halving();
     double path[4];
-    trace(&sde, three_values, predictor, eta, 4, when_1, path);
+    trace(&sde, three_values, (course){predictor, "log_snr", eta, when_1, 4}, path);
     for (int i = 0; i < 4; i++) {
         print_message("%-12s step %d: %.15g, by hand %.15g\n", predictor, i, path[i], expected[i]);
         assert_true(fabs(path[i] - expected[i]) < 1e-13 * fabs(expected[i]));
@@ -113,7 +118,7 @@ static void ddim_with_all_the_noise_is_the_posterior_of_ddpm(void **state) {
                             sqrt(alpha) * (1 - abar_next) / (1 - abar) +
                             sqrt((1 - abar_next) / (1 - abar) * beta);
     double path[2];
-    trace(&sde, constant, "ddim", 1, 2, eps, path);
+    trace(&sde, constant, (course){"ddim", "log_snr", 1, eps, 2}, path);
     print_message("ddim %.15g, posterior %.15g\n", path[1], expected);
     assert_true(path[0] == 1);
     assert_true(fabs(path[1] - expected) < 1e-12);
@@ -208,6 +213,25 @@ static void weights_integrate_polynomials_exactly(void **state) {
     assert_true(worst < 1e-11);
 }
 
+/* Steps of lengths that differ: EDM's uniform grid b = 8, 4.5, 1. */
+static void two_steps_heed_the_ratio_of_their_lengths(void **state) {
+    (void)state;
+    ito_sde sde = ito_sde_default(ITO_SDE_EDM);
+    sde.T = 8;
+    const double E = 3 + (3 - 1) * log(4.5) / log(8 / 4.5) / 2;
+    double path[3];
+    trace(&sde, three_values, (course){"dpmpp_2m", "uniform", -1, 1, 3}, path);
+    const double x1 = 4.5 + 3.5 / 8, x2 = x1 / 4.5 + 3.5 / 4.5 * E;
+    print_message("dpmpp_2m     %.15g, %.15g, by hand %.15g, %.15g\n", path[1], path[2], x1, x2);
+    assert_true(fabs(path[1] - x1) < 1e-13 && fabs(path[2] - x2) < 1e-13);
+
+    trace(&sde, three_values, (course){"dpmpp_sde_2m", "uniform", -1, 1, 3}, path);
+    const double q = 4.5 * 4.5, y1 = 8 * q / 64 + (1 - q / 64) + 4.5 * sqrt(1 - q / 64);
+    const double y2 = y1 / q + (1 - 1 / q) * E + sqrt(1 - 1 / q);
+    print_message("dpmpp_sde_2m %.15g, %.15g, by hand %.15g, %.15g\n", path[1], path[2], y1, y2);
+    assert_true(fabs(path[1] - y1) < 1e-13 && fabs(path[2] - y2) < 1e-13);
+}
+
 /* The solution through x(T) for D = c0 + c1 lambda + c2 lambda^2 is a Q(lambda) + const b, Q + Q' = D. */
 static double linear(double lambda) {
     return 0.3 - 0.2 * lambda;
@@ -223,14 +247,13 @@ static double quadratic_Q(double lambda) {
 }
 
 /* Largest change of (x - a Q)/b, which the exact flow keeps, from grid point `from` to the last. */
-static double drift_off(int kind, const char *grid_method, double (*D)(double), double (*Q)(double),
-                        int from) {
+static double drift_off(int kind, const char *predictor, double (*D)(double), double (*Q)(double), int from) {
     enum { steps = 12 };
     const ito_sde sde = sde_example(kind);
     const double eps = 20 * ito_sde_sampling_eps(&sde);
     double path[steps], t[steps], first = 0, worst = 0, size = 0;
-    trace(&sde, D, grid_method, -1, steps, eps, path);
-    assert_int_equal(ito_grid_fill(&sde, "log_snr", eps, steps, t, NULL), ITO_OK);
+    trace(&sde, D, (course){predictor, "karras", -1, eps, steps}, path);
+    assert_int_equal(ito_grid_fill(&sde, "karras", eps, steps, t, NULL), ITO_OK);
     for (int i = from; i < steps; i++) {
         const double a = ito_sde_mean(&sde, t[i]), b = ito_sde_std(&sde, t[i]), q = a * Q(log(a / b));
         const double kept = (path[i] - q) / b;
@@ -312,6 +335,7 @@ int main(void) {
         cmocka_unit_test(dpmpp_sde_2m_takes_the_steps_worked_out_by_hand),
         cmocka_unit_test(dpmpp_3m_takes_the_steps_worked_out_by_hand),
         cmocka_unit_test(unipc_takes_the_steps_worked_out_by_hand),
+        cmocka_unit_test(two_steps_heed_the_ratio_of_their_lengths),
         cmocka_unit_test(weights_integrate_polynomials_exactly),
         cmocka_unit_test(exact_methods_are_exact),
         cmocka_unit_test(every_ode_method_runs_with_langevin),
