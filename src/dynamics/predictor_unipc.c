@@ -8,7 +8,7 @@
  *     x = UniP-p of the next                          p = min(i + 1, 3)
  *
  * The last step of a run stays uncorrected, as published: the run makes no call after it.
- * Source: [UniPC] Algorithms 5 and 6 (data prediction), with the published order p = 1, 2, 3, 3, ...
+ * Source: [UniPC], UniC-p and UniP-p for data prediction, with the published orders p = 1, 2, 3, 3, ...
  * The steps are of order 4; the first, of local order 3 after its correction, limits the run to order 3
  * unless D hardly moves near the prior. Departure: the two systems with one unknown are solved too, where the
  * paper allows to set 1/2 instead; so B(h) cancels everywhere.
