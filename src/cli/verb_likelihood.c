@@ -4,8 +4,8 @@
  */
 #include "input.h"
 #include "progress.h"
-#include "results.h"
 #include "signals.h"
+#include "table.h"
 
 #include <cjson/cJSON.h>
 #include <ito/flow.h>
@@ -80,7 +80,7 @@ typedef struct measuring {
     cli_input input;
     ito_likelihood_options how;
     int64_t batch; /* rows */
-    cli_results results;
+    cli_table results;
     cli_progress progress;
 } measuring;
 
@@ -136,16 +136,16 @@ static ito_status open_results(measuring *m, ito_error *err) {
     const bool exact = m->source.density != NULL;
     char path[CLI_PATH_MAX];
     cJSON *settings = settings_of(m);
-    cli_results_layout layout = {.verb = "likelihood",
-                                 .settings = settings,
-                                 .names = exact ? names_of_densities : names,
-                                 .columns = exact ? MOST_COLUMNS : COLUMNS,
-                                 .needed = m->input.n * m->o->dequantizations,
-                                 .batch = m->batch};
+    cli_table_layout layout = {.verb = "likelihood",
+                               .settings = settings,
+                               .names = exact ? names_of_densities : names,
+                               .columns = exact ? MOST_COLUMNS : COLUMNS,
+                               .needed = m->input.n * m->o->dequantizations,
+                               .batch = m->batch};
     ito_status st = m->o->common.out
                         ? cli_path(path, sizeof path, err, "%s", m->o->common.out)
                         : cli_path(path, sizeof path, err, "likelihood-%s.csv", m->source.recipe.name);
-    if (st == ITO_OK) st = cli_results_open(&m->results, path, &layout, err);
+    if (st == ITO_OK) st = cli_table_open(&m->results, path, &layout, err);
     cJSON_Delete(settings);
     return st;
 }
@@ -223,7 +223,7 @@ static ito_status measure_batch(measuring *m, const batch_room *room, ito_error 
         ito_density_log(m->source.density, n, room->x, room->times, room->exact);
     }
     fill_rows(m, n, report.nfe, room);
-    return cli_results_append(&m->results, n, room->rows, err);
+    return cli_table_append(&m->results, n, room->rows, err);
 }
 
 static ito_status measure(measuring *m, ito_error *err) {
@@ -277,7 +277,7 @@ typedef struct outcome {
 } outcome;
 
 static ito_status find_outcome(const measuring *m, outcome *out, ito_error *err) {
-    const cli_results *r = &m->results;
+    const cli_table *r = &m->results;
     double *room = calloc((size_t)(m->input.n + m->o->dequantizations), sizeof *room), squares = 0;
     if (!room)
         return ito_error_set(err, ITO_E_NOMEM, "%s: no memory for the means: use fewer samples", r->path);
@@ -360,7 +360,7 @@ static ito_status run(const void *options, ito_error *err) {
     } else if (st == ITO_OK) {
         print_text(&m, &out);
     }
-    cli_results_release(&m.results);
+    cli_table_release(&m.results);
     cli_input_release(&m.input);
     cli_source_release(&m.source);
     return st;
