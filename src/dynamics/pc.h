@@ -104,6 +104,12 @@ ito_status ito__predictor_euler_maruyama(ito__pc *pc, ito_error *err);
 ito_status ito__predictor_reverse_diffusion(ito__pc *pc, ito_error *err);
 ito_status ito__predictor_ancestral(ito__pc *pc, ito_error *err);
 ito_status ito__predictor_ancestral_check(const ito__pc *pc, ito_error *err);
+ito_status ito__predictor_ddim(ito__pc *pc, ito_error *err);
+ito_status ito__predictor_ddim_check(const ito__pc *pc, ito_error *err);
+ito_status ito__predictor_dpmpp_2m(ito__pc *pc, ito_error *err);
+ito_status ito__predictor_dpmpp_3m(ito__pc *pc, ito_error *err);
+ito_status ito__predictor_dpmpp_sde_2m(ito__pc *pc, ito_error *err);
+ito_status ito__predictor_unipc(ito__pc *pc, ito_error *err);
 ito_status ito__corrector_langevin(ito__pc *pc, ito_error *err);
 ito_status ito__corrector_ald(ito__pc *pc, ito_error *err);
 
