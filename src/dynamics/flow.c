@@ -5,43 +5,18 @@
 #include "dynamics/flow.h"
 
 #include "core/memory.h"
+#include "dynamics/check.h"
 #include "dynamics/pc.h"
-#include "dynamics/sde.h"
 
 #include <math.h>
-
-static ito_status check(const ito__flow *flow, double *eps, ito_error *err) {
-    const ito_status st = ito_sde_check(&flow->sde, err);
-    if (st != ITO_OK) return st;
-    if (flow->n < 1)
-        return ito_error_set(err, ITO_E_ARG, "n: is %lld: use at least 1 sample", (long long)flow->n);
-    if (flow->dim < 1)
-        return ito_error_set(err, ITO_E_ARG, "score: has dim %lld: use at least 1", (long long)flow->dim);
-    if (flow->score->eval == NULL)
-        return ito_error_set(err, ITO_E_ARG, "score: has no eval: set the function that evaluates it");
-    const int64_t sample_limit = INT64_C(1) << 56;
-    if (flow->first_sample < 0 || flow->first_sample > sample_limit - flow->n)
-        return ito_error_set(err, ITO_E_ARG, "first_sample: is %lld: use 0 or more, below 2^56",
-                             (long long)flow->first_sample);
-    const double usual = ito_sde_sampling_eps(&flow->sde);
-    if (*eps == 0) *eps = usual;
-    if (!(*eps > 0 && *eps < flow->sde.T))
-        return ito_error_set(err, ITO_E_ARG, "eps: is %g: use a time above 0 and below T = %g, such as %g",
-                             *eps, flow->sde.T, usual);
-    return ITO_OK;
-}
 
 ito_status ito__flow_open(ito__flow *flow, const ito_sde *sde, const ito_score *score, int64_t n,
                           int64_t first_sample, double *eps, ito_error *err) {
     *flow = (ito__flow){.sde = *sde, .score = score, .n = n, .dim = score->dim, .first_sample = first_sample};
-    const ito_status st = check(flow, eps, err);
+    const ito_status st = ito__check_run(sde, score, n, first_sample, eps, err);
     if (st != ITO_OK) return st;
     flow->times = n <= INT64_MAX / flow->dim ? ito__alloc((size_t)n, sizeof(double)) : NULL;
-    if (flow->times == NULL)
-        return ito_error_set(err, ITO_E_NOMEM,
-                             "n: no memory for %lld samples of %lld values: use a smaller batch",
-                             (long long)n, (long long)flow->dim);
-    return ITO_OK;
+    return flow->times != NULL ? ITO_OK : ito__no_memory(n, flow->dim, err);
 }
 
 void ito__flow_close(ito__flow *flow) {

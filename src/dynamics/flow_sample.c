@@ -6,10 +6,10 @@
  *     encode:  solve from eps to T          decode:  solve from T to eps
  */
 #include "core/memory.h"
+#include "dynamics/check.h"
 #include "dynamics/flow.h"
 #include "dynamics/noise.h"
 
-#include <math.h>
 #include <string.h>
 
 ito_flow_options ito_flow_default(void) {
@@ -57,9 +57,7 @@ static ito_status run(way w, const ito_sde *sde, const ito_score *score, const i
     const bool denoises = o->denoise && w != from_data;
     if ((x = ito__alloc(count, sizeof *x)) == NULL ||
         (denoises && (s = ito__alloc(count, sizeof *s)) == NULL)) {
-        st = ito_error_set(err, ITO_E_NOMEM,
-                           "n: no memory for %lld samples of %lld values: use a smaller batch", (long long)n,
-                           (long long)flow.dim);
+        st = ito__no_memory(n, flow.dim, err);
         goto done;
     }
     if (w == from_prior)
@@ -84,10 +82,8 @@ done:
 
 ito_status ito_ode_sample(const ito_sde *sde, const ito_score *score, const ito_flow_options *options,
                           int64_t n, double *x, ito_flow_report *report, ito_error *err) {
-    if (!(options->temperature >= 0 && isfinite(options->temperature)))
-        return ito_error_set(err, ITO_E_ARG, "temperature: is %g: use 0 or more, such as 1",
-                             options->temperature);
-    return run(from_prior, sde, score, options, n, NULL, x, report, err);
+    const ito_status st = ito__check_temperature(options->temperature, err);
+    return st != ITO_OK ? st : run(from_prior, sde, score, options, n, NULL, x, report, err);
 }
 
 ito_status ito_ode_encode(const ito_sde *sde, const ito_score *score, const ito_flow_options *options,

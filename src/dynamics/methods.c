@@ -3,9 +3,10 @@
  * The tables of predictors and correctors. A new method is its file and one row here; --help, messages and
  * the tests walk the tables.
  */
+#include "dynamics/check.h"
 #include "dynamics/pc.h"
 
-#include <string.h>
+#include <stddef.h>
 
 static ito_status predictor_none(ito__pc *pc, ito_error *err) {
     (void)err;
@@ -23,11 +24,20 @@ static const ito__method predictors[] = {
      .summary = "Euler-Maruyama on the reverse SDE, or Euler on the ODE ([SDE] Section 4.1).",
      .score_calls = 1,
      .needs_noise = true,
+     .uses_eta = true,
+     .eta = 1,
      .step = ito__predictor_euler_maruyama},
     {.name = "reverse_diffusion",
      .summary = "The reverse SDE, or the ODE, discretized as the forward chain is ([SDE] App. E).",
      .score_calls = 1,
      .needs_noise = true,
+     .uses_chain = true,
+     .uses_eta = true,
+     .eta = 1,
+     .step = ito__predictor_reverse_diffusion},
+    {.name = "probability_flow",
+     .summary = "Reverse diffusion of the probability-flow ODE, without noise ([SDE] Eqs 45-47).",
+     .score_calls = 1,
      .uses_chain = true,
      .step = ito__predictor_reverse_diffusion},
     {.name = "ancestral",
@@ -73,29 +83,6 @@ const ito__method *ito__corrector_at(int index) {
     return index >= 0 && index < corrector_count ? &correctors[index] : NULL;
 }
 
-static ito_status find(const char *what, int count, const ito__method *table, const char *name,
-                       const ito__method **out, ito_error *err) {
-    char names[256] = "";
-    for (int i = 0; i < count; i++) {
-        if (name != NULL && strcmp(name, table[i].name) == 0) {
-            *out = &table[i];
-            return ITO_OK;
-        }
-        strncat(names, i == 0 ? "" : ", ", sizeof names - strlen(names) - 1);
-        strncat(names, table[i].name, sizeof names - strlen(names) - 1);
-    }
-    return ito_error_set(err, ITO_E_ARG, "%s: \"%.64s\" is not known: use one of %s", what,
-                         name != NULL ? name : "", names);
-}
-
-ito_status ito__predictor_find(const char *name, const ito__method **out, ito_error *err) {
-    return find("predictor", predictor_count, predictors, name, out, err);
-}
-
-ito_status ito__corrector_find(const char *name, const ito__method **out, ito_error *err) {
-    return find("corrector", corrector_count, correctors, name, out, err);
-}
-
 const char *ito_predictor_name(int index) {
     const ito__method *m = ito__predictor_at(index);
     return m != NULL ? m->name : NULL;
@@ -104,6 +91,20 @@ const char *ito_predictor_name(int index) {
 const char *ito_corrector_name(int index) {
     const ito__method *m = ito__corrector_at(index);
     return m != NULL ? m->name : NULL;
+}
+
+ito_status ito__predictor_find(const char *name, const ito__method **out, ito_error *err) {
+    int index;
+    const ito_status st = ito__find_name("predictor", name, ito_predictor_name, &index, err);
+    if (st == ITO_OK) *out = &predictors[index];
+    return st;
+}
+
+ito_status ito__corrector_find(const char *name, const ito__method **out, ito_error *err) {
+    int index;
+    const ito_status st = ito__find_name("corrector", name, ito_corrector_name, &index, err);
+    if (st == ITO_OK) *out = &correctors[index];
+    return st;
 }
 
 const char *ito_predictor_summary(int index) {
