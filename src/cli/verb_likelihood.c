@@ -344,7 +344,7 @@ static void print_text(const measuring *m, const outcome *out) {
 }
 
 static ito_status run(const void *options, ito_error *err) {
-    measuring m = {.o = options, .results = {.file = -1}};
+    measuring m = {.o = options, .table = {.file = -1}};
     const likelihood_options *o = m.o;
     outcome out = {.largest = 0};
     ito_status st = cli_source_open(&m.source, o->common.words.item[0], o->weights, &o->common, err);
