@@ -150,6 +150,9 @@ ito_node *ito_conv2d(ito_node *x, ito_node *w, ito_node *bias, ito_conv conv);
 
 ito_node *ito_upsample_nearest(ito_node *x, int factor); /* [N, C, H, W] -> [N, C, fH, fW] */
 ito_node *ito_average_pool(ito_node *x, int factor);     /* mean of f x f blocks; H and W divide by f */
+/* The largest of the window x window pixels around each, inside the image; window is odd. Of equal ones the
+ * first in reading order counts, for the gradient too. */
+ito_node *ito_max_pool(ito_node *x, int window);
 /* Upsample by `up` with zeros, pad, filter with the separable taps (outer product, ntaps <= 8), keep every
  * `down`-th: upfirdn2d of StyleGAN2, except that the taps are not flipped. pad_before/pad_after on both axes,
  * after upsampling; may be negative (crop). */
