@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
 
 /* Streams name a sample by 56 bits (random.h). */
 static const int64_t sample_limit = INT64_C(1) << 56;
@@ -49,6 +50,12 @@ ito_status ito__find_name(const char *what, const char *name, const char *(*name
     }
     return ito_error_set(err, ITO_E_ARG, "%s: \"%.64s\" is not known: use one of %s", what,
                          name != NULL ? name : "", names);
+}
+
+double ito__seconds(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
 ito_status ito__no_memory(int64_t n, int64_t dim, ito_error *err) {

@@ -16,6 +16,8 @@ ito_status ito__check_temperature(double temperature, ito_error *err);
  * lists them. */
 ito_status ito__find_name(const char *what, const char *name, const char *(*name_at)(int index), int *index,
                           ito_error *err);
+/* Of the monotonic clock, for reports. */
+double ito__seconds(void);
 /* NOMEM for a state of [n, dim]. */
 ito_status ito__no_memory(int64_t n, int64_t dim, ito_error *err);
 

@@ -112,6 +112,12 @@ ito_status ito__predictor_heun(ito__pc *pc, ito_error *err);
 ito_status ito__predictor_heun_check(const ito__pc *pc, ito_error *err);
 ito_status ito__predictor_srk_strong(ito__pc *pc, ito_error *err);
 ito_status ito__predictor_srk_weak2(ito__pc *pc, ito_error *err);
+ito_status ito__predictor_ddim(ito__pc *pc, ito_error *err);
+ito_status ito__predictor_ddim_check(const ito__pc *pc, ito_error *err);
+ito_status ito__predictor_dpmpp_2m(ito__pc *pc, ito_error *err);
+ito_status ito__predictor_dpmpp_3m(ito__pc *pc, ito_error *err);
+ito_status ito__predictor_dpmpp_sde_2m(ito__pc *pc, ito_error *err);
+ito_status ito__predictor_unipc(ito__pc *pc, ito_error *err);
 ito_status ito__corrector_langevin(ito__pc *pc, ito_error *err);
 ito_status ito__corrector_ald(ito__pc *pc, ito_error *err);
 

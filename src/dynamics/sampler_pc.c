@@ -17,7 +17,6 @@
 
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 ito_pc_options ito_pc_default(const ito_sde *sde) {
     const ito__sde_record *record = ito__sde_record_of(sde);
@@ -207,15 +206,9 @@ static ito_status report_progress(const ito__pc *pc, ito_error *err) {
     return st;
 }
 
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 ito_status ito__pc_sample(const ito_sde *sde, const ito_score *score, const ito_pc_options *options,
                           ito__noise noise, int64_t n, double *x, ito_sample_report *report, ito_error *err) {
-    const double start = now();
+    const double start = ito__seconds();
     ito__pc pc;
     ito_status st;
     if ((st = ito__pc_open(&pc, sde, score, options, noise, n, err)) != ITO_OK) goto done;
@@ -226,7 +219,7 @@ ito_status ito__pc_sample(const ito_sde *sde, const ito_score *score, const ito_
     }
     const double *final = result(&pc);
     for (int64_t j = 0; j < n * pc.dim; j++) x[j] = final[j];
-    if (report != NULL) *report = (ito_sample_report){.nfe = pc.nfe, .seconds = now() - start};
+    if (report != NULL) *report = (ito_sample_report){.nfe = pc.nfe, .seconds = ito__seconds() - start};
 done:
     ito__pc_close(&pc);
     return st;

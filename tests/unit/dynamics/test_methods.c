@@ -70,6 +70,7 @@ static void run_counted(const ito__method *predictor, const ito__method *correct
     options.steps = steps;
     options.corrector_steps = sweeps;
     options.probability_flow = ode;
+    if (predictor->uses_eta && !ode) options.eta = 1;
     counter c = {.in_order = true};
     ito_sample_report report;
     ito_error err;
