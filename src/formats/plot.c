@@ -22,9 +22,10 @@ static const double huge = 1e300;
 
 static const ito__colour text_colour = {51, 51, 51}, axis_colour = {102, 102, 102},
                          grid_colour = {228, 228, 228}, white = {255, 255, 255};
-/* The colour-blind-safe set of Okabe and Ito. */
-static const ito__colour palette[] = {{0, 114, 178},   {213, 94, 0},   {0, 158, 115},
-                                      {204, 121, 167}, {86, 180, 233}, {230, 159, 0}};
+/* The colour-blind-safe set of Okabe and Ito; black, grey and brown for the curves of a full plot. */
+static const ito__colour palette[] = {{0, 114, 178},   {213, 94, 0},    {0, 158, 115},
+                                      {204, 121, 167}, {86, 180, 233},  {230, 159, 0},
+                                      {0, 0, 0},       {140, 140, 140}, {120, 60, 40}};
 enum { COLOURS = sizeof palette / sizeof palette[0] };
 
 /* One axis: values from low to high (of their logarithms, when log) go to pixels from first to last. */

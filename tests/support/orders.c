@@ -10,15 +10,35 @@
 #include <ito/flow.h>
 #include <stdlib.h>
 
+enum { most_steps = 256 };
+static const double coarse[order_points] = {16, 32, 64, 128, most_steps};
+/* High orders settle late. */
+static const double fine[order_points] = {64, 96, 128, 192, most_steps};
+/* A fifth-order error is soon down to rounding. */
+static const double few[order_points] = {24, 32, 40, 56, 80};
+
 static const order_case cases[] = {
-    {"euler_maruyama", order_strong, 1},    {"srk_strong", order_strong, 1},
-    {"srk_weak2", order_strong, 1.5},       {"euler_maruyama", order_weak, 1},
-    {"srk_strong", order_weak, 2},          {"srk_weak2", order_weak, 2},
-    {"euler_maruyama", order_weak_step, 1}, {"srk_strong", order_weak_step, 2},
-    {"srk_weak2", order_weak_step, 2},      {"euler_maruyama", order_ode, 1},
-    {"reverse_diffusion", order_ode, 1},    {"heun", order_ode, 2},
-    {"srk_strong", order_ode, 2},           {"srk_weak2", order_ode, 2},
-    {"bogacki_shampine", order_solver, 3},  {"dormand_prince", order_solver, 5},
+    {"euler_maruyama", order_strong, 1, coarse},
+    {"srk_strong", order_strong, 1, coarse},
+    {"srk_weak2", order_strong, 1.5, coarse},
+    {"euler_maruyama", order_weak, 1, coarse},
+    {"srk_strong", order_weak, 2, coarse},
+    {"srk_weak2", order_weak, 2, coarse},
+    {"dpmpp_sde_2m", order_weak, 2, coarse},
+    {"euler_maruyama", order_weak_step, 1, coarse},
+    {"srk_strong", order_weak_step, 2, coarse},
+    {"srk_weak2", order_weak_step, 2, coarse},
+    {"euler_maruyama", order_ode, 1, coarse},
+    {"reverse_diffusion", order_ode, 1, coarse},
+    {"ddim", order_ode, 1, coarse},
+    {"heun", order_ode, 2, coarse},
+    {"srk_strong", order_ode, 2, coarse},
+    {"srk_weak2", order_ode, 2, coarse},
+    {"dpmpp_2m", order_ode, 2, coarse},
+    {"dpmpp_3m", order_ode, 3, fine},
+    {"unipc", order_ode, 4, fine},
+    {"bogacki_shampine", order_solver, 3, few},
+    {"dormand_prince", order_solver, 5, few},
 };
 
 const order_case *order_case_at(int index) {
@@ -35,10 +55,7 @@ const char *order_kind_name(order_kind kind) {
 
 /* ---- the problem ---- */
 
-enum { most_steps = 256, fine_steps = 2048, paths = 250, starts = 41 };
-static const double step_counts[order_points] = {16, 32, 64, 128, most_steps};
-/* A fifth-order error is soon down to rounding. */
-static const double solver_step_counts[order_points] = {24, 32, 40, 56, 80};
+enum { fine_steps = 2048, paths = 250, starts = 41 };
 static const double eps = 0.1, longest_step = 0.4;
 static const double gaussian_mean = 1, gaussian_std = 0.5;
 
@@ -54,7 +71,7 @@ typedef struct problem {
 static ito_sde sde_of(order_kind kind) {
     ito_sde sde = ito_sde_default(ITO_SDE_VP);
     sde.beta_min = kind == order_weak_step ? 0.1 : 0.5;
-    sde.beta_max = kind == order_weak_step ? 1 : 4;
+    sde.beta_max = kind == order_weak_step ? 1 : 8;
     return sde;
 }
 
@@ -149,7 +166,7 @@ static ito_status run_along(problem *p, brownian *b, int64_t steps, double *x, i
 }
 
 static ito_status measure_strong(problem *p, order_curve *out, ito_error *err) {
-    const order_case finest = {"srk_weak2", order_strong, 1.5};
+    const order_case finest = {.method = "srk_weak2", .kind = order_strong};
     double x[paths], exact[paths];
     problem reference = {0};
     ito_status st;
@@ -316,8 +333,7 @@ ito_status order_measure(const order_case *c, order_curve *out, ito_error *err) 
     };
     problem p = {0};
     ito_status st;
-    for (int i = 0; i < order_points; i++)
-        out->N[i] = c->kind == order_solver ? solver_step_counts[i] : step_counts[i];
+    for (int i = 0; i < order_points; i++) out->N[i] = c->N[i];
     if ((st = open(&p, c, err)) != ITO_OK) goto done;
     if ((st = measure[c->kind](&p, out, err)) != ITO_OK) goto done;
     out->order = slope_order(order_points, out->N, out->error);
