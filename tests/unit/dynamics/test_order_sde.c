@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Predictors converge with the orders that they claim: the table of support/orders.c, whose header says how
- * errors are measured. A slope is fitted over five N; nothing is sampled but the 250 Brownian paths of a fixed
- * seed, so that the slopes are the same in every run.
+ * errors are measured. A slope is fitted over five N; nothing is sampled but the 250 Brownian paths of a
+ * fixed seed, so that the slopes are the same in every run.
  */
 #include <setjmp.h>
 #include <stdarg.h>
