@@ -95,7 +95,15 @@ double ito_sde_alpha(const ito_sde *sde, double t);
 /* Where the sampling grid ends: 1e-5 (VE), 0.002 (EDM with T = 80), 1e-3 T for the rest. */
 double ito_sde_sampling_eps(const ito_sde *sde);
 
-/* Predictor-corrector sampling, [SDE] Algorithms 1-5. */
+/* Predictor-corrector sampling, [SDE] Algorithms 1-5.
+ *
+ * Methods of the original chains (euler_maruyama, reverse_diffusion, ancestral) take N steps of the chain on
+ * the uniform grid, as published, the last of them from eps on. All others, and on other grids these too,
+ * step from each grid point to the next: N - 1 steps; with `denoise` a last score call at eps then gives
+ * Tweedie's mean E[x(0) | x(eps)] ([EDM] ends so: 2N - 1 calls of heun).
+ *
+ * ddim (whose eta is at most 1), dpmpp_* and unipc step in log(a/b), and their orders hold in it: where steps
+ * are few, the grid log_snr, on which these are equal, suits them. */
 typedef struct ito_pc_options {
     const char *predictor;   /* a name of ito_predictor_name: "reverse_diffusion" */
     const char *corrector;   /* a name of ito_corrector_name: "langevin" */
@@ -103,9 +111,15 @@ typedef struct ito_pc_options {
     int64_t corrector_steps; /* M sweeps per grid point: 1 */
     double snr;              /* r of [SDE] Alg 4-5: 0.16 */
     double eps;              /* last time; 0 = ito_sde_sampling_eps */
-    bool probability_flow;   /* predictor follows the ODE: false */
-    bool batch_norms;        /* Langevin norms averaged over the batch, as published; false: per sample */
-    bool denoise;            /* return x_mean of the last predictor step: true */
+    const char *grid;        /* a name of ito_grid_name, the times from T to eps: "uniform" */
+    double eta;            /* weight of the noise in the reverse family; negative: the predictor's own, -1 */
+    bool probability_flow; /* predictor follows the ODE, as with eta = 0: false */
+    bool marginal_alpha;   /* Langevin's alpha from a(t) at two grid points, for any N: false, as published */
+    /* heun: S_churn, S_tmin, S_tmax (as noise-to-signal ratios b/a) and S_noise of [EDM] Alg 2: 0, 0, inf, 1
+     */
+    double churn, churn_min, churn_max, churn_noise;
+    bool batch_norms; /* Langevin norms averaged over the batch, as published; false: per sample */
+    bool denoise;     /* return x_mean of the last predictor step: true */
     uint64_t seed;
     int64_t first_sample;      /* global index of row 0: row k uses streams of sample first_sample + k */
     double temperature;        /* scales the prior sample: 1 */
@@ -133,12 +147,22 @@ ito_pc_options ito_pc_default(const ito_sde *sde);
 ito_status ito_pc_sample(const ito_sde *sde, const ito_score *score, const ito_pc_options *options, int64_t n,
                          double *x, ito_sample_report *report, ito_error *err);
 
-/* The methods by index from 0, NULL past the last: what --help and error messages list. */
+/* The methods and grids by index from 0, NULL past the last: what --help and error messages list. */
 const char *ito_predictor_name(int index);
 const char *ito_corrector_name(int index);
+const char *ito_grid_name(int index);
 /* One sentence with its source. */
 const char *ito_predictor_summary(int index);
 const char *ito_corrector_summary(int index);
+const char *ito_grid_summary(int index);
+
+/* t [N], strictly falling from T to eps, both exact.
+ *   uniform   equal steps in t, [SDE]
+ *   karras    equal steps in (b/a)^(1/7), the noise-to-signal ratio, [EDM] Eq 5 with rho = 7
+ *   log_snr   equal steps in log(a/b), [DPM++]
+ * Errors: ARG names grid, N (at least 2) or eps. */
+ito_status ito_grid_fill(const ito_sde *sde, const char *grid, double eps, int64_t N, double *t,
+                         ito_error *err);
 
 #if defined(__GNUC__)
 #pragma GCC visibility pop

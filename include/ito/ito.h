@@ -15,6 +15,7 @@
 #include <ito/ode.h>
 #include <ito/random.h>
 #include <ito/recipe.h>
+#include <ito/sampler.h>
 #include <ito/score.h>
 #include <ito/status.h>
 #include <ito/training.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Writing samples, and latents there and back.
+ * Naming and writing the samples of a verb, and latents there and back.
  */
 #include "output.h"
+#include "results.h"
 
 #include <cjson/cJSON.h>
 #include <ito/formats.h>
@@ -30,42 +31,34 @@ ito_status cli_output_name(cli_output *out, const char *name, const cli_output_s
         st = cli_path(out->picture, sizeof out->picture, err, "%s", name);
         int stem = (int)(strlen(name) - strlen(".png"));
         if (st == ITO_OK) st = cli_path(out->arrays, sizeof out->arrays, err, "%.*s.npz", stem, name);
-    } else if (cli_ends_with(name, ".npz")) {
+    } else if (cli_ends_with(name, ".npz") || cli_ends_with(name, ".npy") ||
+               (!source->images && cli_ends_with(name, ".csv"))) {
         st = cli_path(out->arrays, sizeof out->arrays, err, "%s", name);
     } else {
-        st = ito_error_set(err, ITO_E_ARG, "--out: \"%s\" ends neither in .png nor in .npz: give such a file",
-                           name);
+        st = ito_error_set(err, ITO_E_ARG, "--out: \"%s\" does not end in .png, .npz%s: give such a file",
+                           name, source->images ? " or .npy" : ", .npy or .csv");
     }
     if (st == ITO_OK && out->picture[0]) st = cli_check_writable(out->picture, err);
     if (st == ITO_OK) st = cli_check_writable(out->arrays, err);
     return st;
 }
 
-static ito_status write_images(const cli_output *out, const cli_source *source, const cli_output_style *style,
-                               int64_t n, const double *x, ito_error *err) {
-    const ito_data_config *data = &source->recipe.data;
-    ito_images im = {0};
-    ito_status st =
-        ito_images_from_states(&im, n, data->channels, data->image_size, style->crop, data->centered, x, err);
-    if (st == ITO_OK) {
-        ito_tensor images = {.name = "images",
-                             .dtype = ITO_DTYPE_U8,
-                             .rank = 4,
-                             .dim = {im.n, im.height, im.width, im.channels},
-                             .count = im.n * im.height * im.width * im.channels,
-                             .data = im.pixels};
-        st = ito_npz_write(out->arrays, 1, &images, err);
-    }
-    if (st == ITO_OK && out->picture[0])
-        st = ito_png_write_grid(out->picture, &im, style->columns, (int)style->zoom, 2, err);
-    ito_images_release(&im);
-    return st;
-}
-
 ito_status cli_output_write(const cli_output *out, const cli_source *source, const cli_output_style *style,
                             int64_t n, const double *x, ito_error *err) {
-    if (source->images) return write_images(out, source, style, n, x, err);
-    return cli_states_write(out->arrays, "points", source, n, x, err);
+    cli_results r = {.kind = source->images ? &cli_image_results : &cli_point_results,
+                     .recipe = &source->recipe,
+                     .density = source->density,
+                     .name = source->name,
+                     .count = n,
+                     .crop = style->crop,
+                     .zoom = (int)style->zoom,
+                     .columns = style->columns};
+    ito_status st = r.kind->init(&r, err);
+    if (st == ITO_OK) st = r.kind->take(&r, 0, n, x, err);
+    if (st == ITO_OK) st = r.kind->write_arrays(&r, out->arrays, err);
+    if (st == ITO_OK && out->picture[0]) st = r.kind->write_picture(&r, out->picture, err);
+    r.kind->release(&r);
+    return st;
 }
 
 void cli_output_list(const cli_output *out, cJSON *list) {

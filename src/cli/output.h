@@ -23,8 +23,9 @@ typedef struct cli_output_style {
 /* ARG when the zoom is out of range: for a verb's check. */
 ito_status cli_output_style_check(const cli_output_style *style, ito_error *err);
 
-/* FILE.png: a picture, and FILE.npz beside it; FILE.npz: the arrays alone. ARG for other names, and when the
- * style leaves nothing of the images of `source`; IO when the folder takes no files. */
+/* FILE.png: a picture, and FILE.npz beside it; FILE.npz, FILE.npy or, of points, FILE.csv: the arrays alone.
+ * ARG for other names, and when the style leaves nothing of the images of `source`; IO when the folder takes
+ * no files. */
 ito_status cli_output_name(cli_output *out, const char *name, const cli_output_style *style,
                            const cli_source *source, ito_error *err);
 /* x [n, dim], samples of `source`: images as a grid and as bytes [n,H,W,C] under "images", points as a

@@ -1,37 +1,61 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A table of results that grows by batches and outlives a killed program. The file is CSV: a comment with the
- * settings as JSON, a line of column names, one line for each row. Rows are written and flushed to disk a
- * batch at a time; opening the file again keeps its whole batches, drops a torn end, and goes on.
+ * What samples become: arrays, pictures, the way from noise to data. Images and points of the plane differ in
+ * all of that, so each is a record of functions.
+ *
+ *   r = {.kind = ..., .recipe = ..., ...}, kind->init     room for the finished samples
+ *   cli_draw with .take = kind->take, .take_self = &r
+ *   kind->write_...                                      as many as wanted
+ *   kind->release                                        also after a failure
  */
 #ifndef ITO_CLI_RESULTS_H
 #define ITO_CLI_RESULTS_H
 
-#include "cli.h"
+#include "draw.h"
+
+#include <ito/analytic.h>
+#include <ito/formats.h>
+#include <ito/recipe.h>
+
+typedef struct cli_results_kind cli_results_kind;
 
 typedef struct cli_results {
-    char path[CLI_PATH_MAX];
-    int file; /* descriptor, locked against a second program; -1 while closed */
-    int columns;
-    int64_t rows;   /* there are so many, */
-    int64_t needed; /* and shall be */
-    double *values; /* [needed, columns] */
+    const cli_results_kind *kind;
+    const ito_recipe *recipe;   /* borrowed, as density */
+    const ito_density *density; /* of points */
+    const char *name;           /* of the model, for titles */
+    int64_t count;
+    int64_t first;   /* number of the first sample */
+    int64_t crop;    /* of images: pixels removed on every side of finished ones */
+    int zoom;        /* of images, as columns */
+    int64_t columns; /* of the grid; 0: as square as can be */
+    ito_images images;
+    double *points; /* [count, 2] */
 } cli_results;
 
-typedef struct cli_results_layout {
-    const char *verb;             /* of the comment: "likelihood" */
-    const struct cJSON *settings; /* what the rows depend on; its keys are names of options */
-    const char *names;            /* of the columns, separated by commas */
-    int columns;
-    int64_t needed, batch; /* rows */
-} cli_results_layout;
+struct cli_results_kind {
+    const char *unit;                        /* "images" */
+    int64_t count, batch, columns;           /* what the options are by default */
+    int64_t trajectory_rows, animation_rows; /* samples that films show, at most */
+    ito_status (*init)(cli_results *r, ito_error *err);
+    void (*release)(cli_results *r);
+    /* As cli_drawing.take. */
+    ito_status (*take)(void *self, int64_t begin, int64_t n, const double *x, ito_error *err);
+    /* By the end of path: .npz, .npy or .csv. */
+    ito_status (*write_arrays)(const cli_results *r, const char *path, ito_error *err);
+    ito_status (*write_picture)(const cli_results *r, const char *path, ito_error *err);
+    /* A file for each sample; NULL where a sample is none. */
+    ito_status (*write_singles)(const cli_results *r, const char *folder, ito_error *err);
+    /* Time from left to right. */
+    ito_status (*write_trajectory)(const cli_results *r, const cli_film *film, const char *path,
+                                   ito_error *err);
+    ito_status (*write_animation)(const cli_results *r, const cli_film *film, const char *path,
+                                  ito_error *err);
+};
 
-/* Starts or continues the file. ARG names the setting by which an existing file differs; FORMAT when it is
- * something else; IO. Release also after a failure. */
-ito_status cli_results_open(cli_results *r, const char *path, const cli_results_layout *layout,
-                            ito_error *err);
-/* n rows, [n, columns]; on disk when the call returns. */
-ito_status cli_results_append(cli_results *r, int64_t n, const double *values, ito_error *err);
-void cli_results_release(cli_results *r);
+extern const cli_results_kind cli_image_results, cli_point_results;
+
+/* How both kinds show an animation. */
+enum { CLI_ANIMATION_FRAMES = 46, CLI_FRAME_MS = 80, CLI_LAST_FRAME_MS = 2500 };
 
 #endif

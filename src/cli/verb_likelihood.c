@@ -5,8 +5,8 @@
 #include "flow.h"
 #include "input.h"
 #include "progress.h"
-#include "results.h"
 #include "signals.h"
+#include "table.h"
 
 #include <cjson/cJSON.h>
 #include <ito/flow.h>
@@ -76,7 +76,7 @@ typedef struct measuring {
     cli_input input;
     ito_likelihood_options how;
     int64_t batch; /* rows */
-    cli_results results;
+    cli_table table;
     cli_progress progress;
 } measuring;
 
@@ -129,16 +129,16 @@ static ito_status open_results(measuring *m, ito_error *err) {
     const bool exact = m->source.density != NULL;
     char path[CLI_PATH_MAX];
     cJSON *settings = settings_of(m);
-    cli_results_layout layout = {.verb = "likelihood",
-                                 .settings = settings,
-                                 .names = exact ? names_of_densities : names,
-                                 .columns = exact ? MOST_COLUMNS : COLUMNS,
-                                 .needed = m->input.n * m->o->dequantizations,
-                                 .batch = m->batch};
+    cli_table_layout layout = {.verb = "likelihood",
+                               .settings = settings,
+                               .names = exact ? names_of_densities : names,
+                               .columns = exact ? MOST_COLUMNS : COLUMNS,
+                               .needed = m->input.n * m->o->dequantizations,
+                               .batch = m->batch};
     ito_status st = m->o->common.out
                         ? cli_path(path, sizeof path, err, "%s", m->o->common.out)
                         : cli_path(path, sizeof path, err, "likelihood-%s.csv", m->source.recipe.name);
-    if (st == ITO_OK) st = cli_results_open(&m->results, path, &layout, err);
+    if (st == ITO_OK) st = cli_table_open(&m->table, path, &layout, err);
     cJSON_Delete(settings);
     return st;
 }
@@ -147,8 +147,8 @@ static ito_status open_results(measuring *m, ito_error *err) {
 
 static ito_status on_progress(void *self, int64_t done, int64_t total) {
     measuring *m = self;
-    int64_t left = m->results.needed - m->results.rows, rows = left < m->batch ? left : m->batch;
-    cli_progress_update(&m->progress, m->results.rows + done * rows / total, NULL);
+    int64_t left = m->table.needed - m->table.rows, rows = left < m->batch ? left : m->batch;
+    cli_progress_update(&m->progress, m->table.rows + done * rows / total, NULL);
     return cli_stop_requested() ? ITO_E_CANCELLED : ITO_OK;
 }
 
@@ -156,7 +156,7 @@ static ito_status on_progress(void *self, int64_t done, int64_t total) {
 static ito_status say_stopped(const measuring *m, ito_error *err) {
     char remedy[160];
     snprintf(remedy, sizeof remedy, "the same command goes on after %lld of %lld %s",
-             (long long)(m->results.rows / m->o->dequantizations), (long long)m->input.n, row_value_name(m));
+             (long long)(m->table.rows / m->o->dequantizations), (long long)m->input.n, row_value_name(m));
     return cli_stopped("likelihood", remedy, err);
 }
 
@@ -166,7 +166,7 @@ typedef struct batch_room {
 } batch_room;
 
 static ito_status make_room(const measuring *m, batch_room *room, ito_error *err) {
-    int64_t values = m->source.dim + 4 + m->results.columns;
+    int64_t values = m->source.dim + 4 + m->table.columns;
     room->block = calloc((size_t)m->batch, (size_t)values * sizeof *room->block);
     if (!room->block) {
         return ito_error_set(err, ITO_E_NOMEM, "--batch: no memory for %lld %s: use a smaller one",
@@ -183,9 +183,9 @@ static ito_status make_room(const measuring *m, batch_room *room, ito_error *err
 
 static void fill_rows(const measuring *m, int64_t n, int64_t nfe, const batch_room *room) {
     for (int64_t k = 0; k < n; k++) {
-        double *row = room->rows + k * m->results.columns;
-        row[SAMPLE] = (double)((m->results.rows + k) / m->o->dequantizations);
-        row[DRAW] = (double)((m->results.rows + k) % m->o->dequantizations);
+        double *row = room->rows + k * m->table.columns;
+        row[SAMPLE] = (double)((m->table.rows + k) / m->o->dequantizations);
+        row[DRAW] = (double)((m->table.rows + k) % m->o->dequantizations);
         row[LOG_P] = room->log_p[k];
         row[BITS_PER_DIM] = ito_bits_per_dim(room->log_p[k], m->source.dim, m->how.offset_bits);
         row[PROBE_ERROR] = room->error[k];
@@ -195,7 +195,7 @@ static void fill_rows(const measuring *m, int64_t n, int64_t nfe, const batch_ro
 }
 
 static ito_status measure_batch(measuring *m, const batch_room *room, ito_error *err) {
-    int64_t first = m->results.rows, n = m->results.needed - first, R = m->o->dequantizations;
+    int64_t first = m->table.rows, n = m->table.needed - first, R = m->o->dequantizations;
     ito_likelihood_options how = m->how;
     ito_likelihood_result result = {.log_p = room->log_p, .standard_error = room->error};
     ito_flow_report report;
@@ -216,17 +216,17 @@ static ito_status measure_batch(measuring *m, const batch_room *room, ito_error 
         ito_density_log(m->source.density, n, room->x, room->times, room->exact);
     }
     fill_rows(m, n, report.nfe, room);
-    return cli_results_append(&m->results, n, room->rows, err);
+    return cli_table_append(&m->table, n, room->rows, err);
 }
 
 static ito_status measure(measuring *m, ito_error *err) {
     batch_room room = {0};
-    int64_t needed = m->results.needed, batch = m->batch < needed ? m->batch : needed;
+    int64_t needed = m->table.needed, batch = m->batch < needed ? m->batch : needed;
     ito_status st = cli_source_prepare(&m->source, &m->o->common, batch, true, err);
     if (st == ITO_OK) st = make_room(m, &room, err);
     cli_progress_start(&m->progress, "likelihood", row_value_name(m), 1.0 / (double)m->o->dequantizations,
-                       m->results.rows, needed, m->o->common.quiet);
-    while (st == ITO_OK && m->results.rows < needed) st = measure_batch(m, &room, err);
+                       m->table.rows, needed, m->o->common.quiet);
+    while (st == ITO_OK && m->table.rows < needed) st = measure_batch(m, &room, err);
     cli_progress_finish(&m->progress);
     free(room.block);
     return st;
@@ -254,7 +254,7 @@ static summary summarize(const measuring *m, int column, double *room) {
     summary s;
     memset(room, 0, (size_t)(n + R) * sizeof *room);
     for (int64_t i = 0; i < n * R; i++) {
-        double value = m->results.values[i * m->results.columns + column];
+        double value = m->table.values[i * m->table.columns + column];
         samples[i / R] += value / (double)R;
         draws[i % R] += value / (double)n;
     }
@@ -270,7 +270,7 @@ typedef struct outcome {
 } outcome;
 
 static ito_status find_outcome(const measuring *m, outcome *out, ito_error *err) {
-    const cli_results *r = &m->results;
+    const cli_table *r = &m->table;
     double *room = calloc((size_t)(m->input.n + m->o->dequantizations), sizeof *room), squares = 0;
     if (!room)
         return ito_error_set(err, ITO_E_NOMEM, "%s: no memory for the means: use fewer samples", r->path);
@@ -307,7 +307,7 @@ static ito_status print_json(const measuring *m, const outcome *out, ito_error *
     cJSON_AddNumberToObject(o, "offset_bits", m->how.offset_bits);
     cJSON_AddNumberToObject(o, "dequantizations", (double)m->o->dequantizations);
     cJSON_AddStringToObject(o, "divergence", m->how.divergence);
-    cJSON_AddStringToObject(o, "file", m->results.path);
+    cJSON_AddStringToObject(o, "file", m->table.path);
     return cli_print_json(o, err);
 }
 
@@ -332,12 +332,11 @@ static void print_text(const measuring *m, const outcome *out) {
         printf("%g bits/dim for 256 grey levels in [%d, 1] are counted in, %lld dimensions\n",
                m->how.offset_bits, m->source.recipe.data.centered ? -1 : 0, (long long)m->source.dim);
     }
-    printf("%lld %s, %.1f evaluations each: %s\n", (long long)m->input.n, unit, out->nfe.mean,
-           m->results.path);
+    printf("%lld %s, %.1f evaluations each: %s\n", (long long)m->input.n, unit, out->nfe.mean, m->table.path);
 }
 
 static ito_status run(const void *options, ito_error *err) {
-    measuring m = {.o = options, .results = {.file = -1}};
+    measuring m = {.o = options, .table = {.file = -1}};
     const likelihood_options *o = m.o;
     outcome out = {.largest = 0};
     ito_status st = cli_source_open(&m.source, o->common.words.item[0], o->weights, &o->common, err);
@@ -346,14 +345,14 @@ static ito_status run(const void *options, ito_error *err) {
         st = cli_input_open(&m.input, &m.source, o->data, o->count, m.how.seed, m.how.eps, err);
     }
     if (st == ITO_OK) st = open_results(&m, err);
-    if (st == ITO_OK && m.results.rows < m.results.needed) st = measure(&m, err);
+    if (st == ITO_OK && m.table.rows < m.table.needed) st = measure(&m, err);
     if (st == ITO_OK) st = find_outcome(&m, &out, err);
     if (st == ITO_OK && o->common.json) {
         st = print_json(&m, &out, err);
     } else if (st == ITO_OK) {
         print_text(&m, &out);
     }
-    cli_results_release(&m.results);
+    cli_table_release(&m.table);
     cli_input_release(&m.input);
     cli_source_release(&m.source);
     return st;

@@ -5,7 +5,7 @@
  *     step = 2 alpha (r b(t))^2
  *     x_mean = x + step s,   x = x_mean + sqrt(2 step) z
  *
- * Source: [NCSN] Algorithm 1 with the signal-to-noise form of [SDE] App. G; alpha as in ito_sde_alpha.
+ * Source: [NCSN] Algorithm 1 with the signal-to-noise form of [SDE] App. G; alpha as in ito__pc_alpha.
  */
 #include "dynamics/pc.h"
 
@@ -13,7 +13,7 @@
 
 ito_status ito__corrector_ald(ito__pc *pc, ito_error *err) {
     const double rb = pc->options->snr * ito_sde_std(&pc->sde, pc->t);
-    const double step = 2 * ito_sde_alpha(&pc->sde, pc->t) * rb * rb;
+    const double step = 2 * ito__pc_alpha(pc) * rb * rb;
 
     const ito_status st = ito__pc_score(pc, err);
     if (st != ITO_OK) return st;

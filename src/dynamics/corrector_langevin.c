@@ -9,7 +9,7 @@
  * the batch before the division, as published; then a sample depends on its batch. A step that follows the
  * sample's own norms favours a small score: in D dimensions the variance comes out larger by a factor of
  * about (1 + 2/D)^2, nothing for an image, much for a point in the plane, where ald is the better choice.
- * Source: [SDE] Algorithms 4 and 5; alpha as in ito_sde_alpha.
+ * Source: [SDE] Algorithms 4 and 5; alpha as in ito__pc_alpha.
  */
 #include "dynamics/pc.h"
 
@@ -22,7 +22,7 @@ static void replace_by_mean(int64_t n, double *v) {
 }
 
 ito_status ito__corrector_langevin(ito__pc *pc, ito_error *err) {
-    const double alpha = ito_sde_alpha(&pc->sde, pc->t), r = pc->options->snr;
+    const double alpha = ito__pc_alpha(pc), r = pc->options->snr;
 
     const ito_status st = ito__pc_score(pc, err);
     if (st != ITO_OK) return st;

@@ -11,22 +11,22 @@
 
 #include <stddef.h>
 
-ito_status ito__predictor_ancestral_check(const ito_sde *sde, const ito_pc_options *options, ito_error *err) {
-    if (ito__sde_record_of(sde)->ancestral == NULL)
+ito_status ito__predictor_ancestral_check(const ito__pc *pc, ito_error *err) {
+    if (ito__sde_record_of(&pc->sde)->ancestral == NULL)
         return ito_error_set(err, ITO_E_ARG,
                              "predictor: ancestral is not defined for the %s SDE: use reverse_diffusion or "
                              "euler_maruyama",
-                             ito_sde_name(sde->kind));
-    if (options->probability_flow)
+                             ito_sde_name(pc->sde.kind));
+    if (!pc->chain)
         return ito_error_set(
             err, ITO_E_ARG,
-            "probability_flow: ancestral has no deterministic form: use reverse_diffusion or "
-            "euler_maruyama");
-    if (!(ito_sde_alpha(sde, sde->T) > 0))
+            "grid: ancestral walks the chain's own times: use uniform, or the predictor ddim "
+            "with eta 1");
+    if (!(ito_sde_alpha(&pc->sde, pc->sde.T) > 0))
         return ito_error_set(err, ITO_E_ARG,
                              "steps: %lld make alpha 0 at the first step, by whose root ancestral divides: "
                              "use more steps",
-                             (long long)sde->steps);
+                             (long long)pc->steps);
     return ITO_OK;
 }
 

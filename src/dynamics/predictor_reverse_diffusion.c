@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reverse diffusion: the reverse SDE, or with probability_flow the ODE, discretized as the forward chain
- * x' = x + F x + G z is.
+ * Reverse diffusion: the reverse-time family, discretized as the forward chain x' = x + F x + G z is.
  *
- *     x_mean = x - F x + G^2 s,   x = x_mean + G z            (x = x - F x + G^2 s / 2 for the ODE)
+ *     x_mean = x - F x + (1 + eta^2)/2 G^2 s,   x = x_mean + eta G z
  *
+ * eta = 1 is the published predictor, eta = 0 the probability-flow one ([SDE] Eqs 45-47).
  * Source: [SDE] App. E; App. D.3 for the ODE.
  */
 #include "dynamics/pc.h"
 
 ito_status ito__predictor_reverse_diffusion(ito__pc *pc, ito_error *err) {
-    const bool ode = pc->options->probability_flow;
+    const double eta = pc->eta;
     double F, G;
-    ito_sde_discretize(&pc->sde, pc->t, &F, &G);
+    ito__pc_discretize(pc, &F, &G);
 
     const ito_status st = ito__pc_score(pc, err);
     if (st != ITO_OK) return st;
-    if (!ode) ito__pc_noise(pc, ITO_RNG_PREDICTOR);
-    ito__pc_update(pc, 1 - F, (ode ? 0.5 : 1) * G * G, ode ? 0 : G);
+    if (eta != 0) ito__pc_noise(pc, ITO_RNG_PREDICTOR);
+    ito__pc_update(pc, 1 - F, (1 + eta * eta) / 2 * G * G, eta * G);
     return ITO_OK;
 }

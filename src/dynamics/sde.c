@@ -3,11 +3,12 @@
  * The table of SDEs, and the public functions, each of which asks the SDE's own record.
  */
 #include "dynamics/sde.h"
+#include "dynamics/check.h"
 #include "dynamics/noise.h"
 
 #include <assert.h>
 #include <math.h>
-#include <string.h>
+#include <stddef.h>
 
 static const ito__sde_record *const records[] = {
     [ITO_SDE_VE] = &ito__sde_ve,
@@ -71,17 +72,15 @@ const char *ito_sde_name(ito_sde_kind kind) {
     return known(kind) ? records[kind]->name : "unknown";
 }
 
+static const char *name_at(int kind) {
+    return known((ito_sde_kind)kind) ? records[kind]->name : NULL;
+}
+
 ito_status ito_sde_from_name(const char *name, ito_sde_kind *out, ito_error *err) {
-    char names[256] = "";
-    for (int kind = 0; kind < ITO_SDE_COUNT; kind++) {
-        if (strcmp(name, records[kind]->name) == 0) {
-            *out = (ito_sde_kind)kind;
-            return ITO_OK;
-        }
-        strncat(names, kind == 0 ? "" : ", ", sizeof names - strlen(names) - 1);
-        strncat(names, records[kind]->name, sizeof names - strlen(names) - 1);
-    }
-    return ito_error_set(err, ITO_E_ARG, "sde: \"%.64s\" is not known: use one of %s", name, names);
+    int kind;
+    const ito_status st = ito__find_name("sde", name, name_at, &kind, err);
+    if (st == ITO_OK) *out = (ito_sde_kind)kind;
+    return st;
 }
 
 double ito_sde_mean(const ito_sde *sde, double t) {

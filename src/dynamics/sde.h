@@ -14,7 +14,8 @@ typedef struct ito__sde_record {
     const char *name;
     double sampling_eps;               /* where the sampling grid ends, in units of T */
     const char *predictor, *corrector; /* the published pair; ours where none was published */
-    bool fixed_T;                      /* its constants are made for T = 1 */
+    double snr_pair, snr_alone; /* Langevin's ratio for PC1000 and C2000, [SDE] App. G; 0: none published */
+    bool fixed_T;               /* its constants are made for T = 1 */
     /* Sets the fields whose default is this SDE's own; may be NULL. */
     void (*defaults)(ito_sde *sde);
 

@@ -133,10 +133,8 @@ static void time_grid_matches(void **state) {
         golden_open("pc", (ito_sde_kind)kind, &g);
         double t[50], index[50];
         assert_int_equal(g.mix.sde.steps, 50);
-        for (int64_t i = 0; i < 50; i++) {
-            t[i] = ito__grid_time(1, golden_get(&g, "eps")[0], 50, i);
-            index[i] = (double)ito_sde_index(&g.mix.sde, t[i]);
-        }
+        assert_int_equal(ito_grid_fill(&g.mix.sde, "uniform", golden_get(&g, "eps")[0], 50, t, NULL), ITO_OK);
+        for (int64_t i = 0; i < 50; i++) index[i] = (double)ito_sde_index(&g.mix.sde, t[i]);
         golden_compare(&g, "timesteps", 1, 50, t, golden_get(&g, "timesteps"), 4e-16);
         golden_compare(&g, "timestep_index", 50, 50, index, golden_get(&g, "timestep_index"), 0);
         golden_close(&g);

@@ -86,10 +86,8 @@ static void time_grid_and_its_indices_match(void **state) {
         const double eps = golden_get(&g, "grid.eps")[0];
         assert_true(eps == ito_sde_sampling_eps(&g.mix.sde));
         double t[max_N], index[max_N];
-        for (int64_t i = 0; i < max_N; i++) {
-            t[i] = ito__grid_time(1, eps, max_N, i);
-            index[i] = (double)ito_sde_index(&g.mix.sde, t[i]);
-        }
+        assert_int_equal(ito_grid_fill(&g.mix.sde, "uniform", eps, max_N, t, NULL), ITO_OK);
+        for (int64_t i = 0; i < max_N; i++) index[i] = (double)ito_sde_index(&g.mix.sde, t[i]);
         golden_compare(&g, "grid.t", 1, max_N, t, golden_get(&g, "grid.t"), 4e-16);
         golden_compare(&g, "grid.index", max_N, max_N, index, golden_get(&g, "grid.index"), 0);
         golden_close(&g);

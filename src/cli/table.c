@@ -2,7 +2,7 @@
  *
  * The growing table: what an existing file may say, and how rows reach the disk.
  */
-#include "results.h"
+#include "table.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -29,7 +29,7 @@ static ito_status cannot_write(const char *path, ito_error *err) {
 /* ---- the head: settings and names */
 
 /* Two lines; free(). */
-static char *print_head(const cli_results_layout *layout) {
+static char *print_head(const cli_table_layout *layout) {
     char *settings = cJSON_PrintUnformatted(layout->settings), *head = NULL;
     if (settings) {
         size_t size = strlen(layout->verb) + strlen(settings) + strlen(layout->names) + 16;
@@ -64,7 +64,7 @@ static ito_status name_difference(const char *path, const cJSON *theirs, const c
 
 /* An existing file either begins with our head or says why not. A head that a killed program left unfinished
  * counts as no file: *begins is false. */
-static ito_status compare_head(const char *path, const cli_results_layout *layout, const char *head,
+static ito_status compare_head(const char *path, const cli_table_layout *layout, const char *head,
                                const char *text, size_t length, bool *begins, ito_error *err) {
     size_t size = strlen(head);
     *begins = length >= size && memcmp(text, head, size) == 0;
@@ -96,7 +96,7 @@ static bool parse_row(const char *line, const char *end, int columns, double *ou
 }
 
 /* Keeps leading rows up to the last whole batch, or all that are needed; *kept counts their bytes. */
-static void parse_rows(cli_results *r, int64_t batch, const char *text, size_t length, size_t *kept) {
+static void parse_rows(cli_table *r, int64_t batch, const char *text, size_t length, size_t *kept) {
     size_t at = *kept;
     int64_t rows = 0;
     while (rows < r->needed) {
@@ -111,7 +111,7 @@ static void parse_rows(cli_results *r, int64_t batch, const char *text, size_t l
     }
 }
 
-static ito_status write_all(const cli_results *r, const char *text, size_t length, ito_error *err) {
+static ito_status write_all(const cli_table *r, const char *text, size_t length, ito_error *err) {
     while (length > 0) {
         errno = 0;
         ssize_t wrote = write(r->file, text, length);
@@ -126,7 +126,7 @@ static ito_status write_all(const cli_results *r, const char *text, size_t lengt
 
 /* ---- the file */
 
-static ito_status open_file(cli_results *r, ito_error *err) {
+static ito_status open_file(cli_table *r, ito_error *err) {
     errno = 0;
     r->file = open(r->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (r->file < 0) return cannot_write(r->path, err);
@@ -139,7 +139,7 @@ static ito_status open_file(cli_results *r, ito_error *err) {
 }
 
 /* Reads what is there and makes the file end after what is kept; a longer table stays whole. */
-static ito_status continue_file(cli_results *r, const cli_results_layout *layout, const char *head,
+static ito_status continue_file(cli_table *r, const cli_table_layout *layout, const char *head,
                                 ito_error *err) {
     char *text = NULL;
     size_t length = 0, kept = 0;
@@ -158,9 +158,8 @@ static ito_status continue_file(cli_results *r, const cli_results_layout *layout
     return st;
 }
 
-ito_status cli_results_open(cli_results *r, const char *path, const cli_results_layout *layout,
-                            ito_error *err) {
-    *r = (cli_results){.file = -1, .columns = layout->columns, .needed = layout->needed};
+ito_status cli_table_open(cli_table *r, const char *path, const cli_table_layout *layout, ito_error *err) {
+    *r = (cli_table){.file = -1, .columns = layout->columns, .needed = layout->needed};
     char *head = print_head(layout);
     r->values = calloc((size_t)layout->needed, (size_t)layout->columns * sizeof *r->values);
     ito_status st = head && r->values ? ITO_OK : no_memory(path, err);
@@ -172,7 +171,7 @@ ito_status cli_results_open(cli_results *r, const char *path, const cli_results_
     return st;
 }
 
-ito_status cli_results_append(cli_results *r, int64_t n, const double *values, ito_error *err) {
+ito_status cli_table_append(cli_table *r, int64_t n, const double *values, ito_error *err) {
     size_t room = (size_t)(n * r->columns) * NUMBER_MAX, used = 0;
     char *text = malloc(room);
     if (!text) return no_memory(r->path, err);
@@ -190,8 +189,8 @@ ito_status cli_results_append(cli_results *r, int64_t n, const double *values, i
     return ITO_OK;
 }
 
-void cli_results_release(cli_results *r) {
+void cli_table_release(cli_table *r) {
     if (r->file >= 0) close(r->file);
     free(r->values);
-    *r = (cli_results){.file = -1};
+    *r = (cli_table){.file = -1};
 }
