@@ -95,12 +95,21 @@ double ito__pc_alpha(const ito__pc *pc) {
     return fmin(r * r, 1);
 }
 
-void ito__pc_noise(ito__pc *pc, ito_purpose purpose) {
-    const int64_t draw =
-        purpose == ITO_RNG_CORRECTOR ? pc->i * pc->options->corrector_steps + pc->sweep : pc->i;
+static void draw_normals(ito__pc *pc, ito_purpose purpose, int64_t step, double *out) {
     const double start = ito__seconds();
-    pc->noise.normal(pc->noise.self, purpose, (uint32_t)draw, pc->n, pc->dim, pc->z);
+    pc->noise.normal(pc->noise.self, purpose, (uint32_t)step, pc->n, pc->dim, out);
     pc->noise_seconds += ito__seconds() - start;
+}
+
+void ito__pc_noise_more(ito__pc *pc, int draw, double *out) {
+    draw_normals(pc, ITO_RNG_PREDICTOR, pc->i * (1 + pc->predictor->more_draws) + draw, out);
+}
+
+void ito__pc_noise(ito__pc *pc, ito_purpose purpose) {
+    if (purpose == ITO_RNG_PREDICTOR)
+        ito__pc_noise_more(pc, 0, pc->z);
+    else
+        draw_normals(pc, purpose, pc->i * pc->options->corrector_steps + pc->sweep, pc->z);
 }
 
 void ito__pc_update(ito__pc *pc, double A, double S, double Z) {
