@@ -134,6 +134,8 @@ typedef struct ito_pc_options {
 typedef struct ito_sample_report {
     int64_t nfe; /* real network calls per sample */
     double seconds;
+    /* Of them, within the score and for drawing the normals of the steps; 0 where a solver does not tell. */
+    double score_seconds, noise_seconds;
 } ito_sample_report;
 
 /* The published defaults for an SDE: reverse_diffusion and langevin (VE), euler_maruyama and none (VP,
