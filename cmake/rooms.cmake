@@ -44,6 +44,24 @@ function(ito_room name)
   set_property(GLOBAL PROPERTY ITO_CLOSURE_${name} ${closure})
 endfunction()
 
+# ito_every_isa(stem OPTIONS option...): stem_plain.c, stem_avx2.c and stem_avx512.c of this room are one source for three
+# instruction sets, of which the library chooses at run time.
+function(ito_every_isa stem)
+  cmake_parse_arguments(ARG "" "" "OPTIONS" ${ARGN})
+  set(common -O3 -fopenmp-simd -fno-math-errno -fno-trapping-math ${ARG_OPTIONS})
+  set(avx2 -march=x86-64-v3)
+  set(avx512 -march=x86-64-v4 -mprefer-vector-width=512)
+  foreach(isa plain avx2 avx512)
+    set(options ${common})
+    if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|amd64|AMD64")
+      list(APPEND options ${${isa}})
+    endif()
+    list(JOIN options " " flags)
+    # As flags, not options: these come after those of the build type.
+    set_source_files_properties(${stem}_${isa}.c PROPERTIES COMPILE_FLAGS "${flags}")
+  endforeach()
+endfunction()
+
 # ito_link_rooms(target room...): links the rooms and all rooms that they use.
 function(ito_link_rooms target)
   foreach(room IN LISTS ARGN)

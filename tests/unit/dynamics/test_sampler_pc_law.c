@@ -5,8 +5,8 @@
  *
  * A run draws 16 samples of 256 values, N(m_j, 0.5^2). Their pooled mean and variance are compared with the
  * truth within 5 standard errors plus an allowance for the bias of 1000 steps. Under the null each of the two
- * comparisons of a run fails with probability below 6e-7, so the 20 runs that must pass raise a false alarm
- * for one seed in about 40,000; the seed is fixed, so they either do or do not.
+ * comparisons of a run fails with probability below 6e-7, so the runs that must pass, fewer than 60, raise a
+ * false alarm for less than one seed in 10,000; the seed is fixed, so they either do or do not.
  */
 #include <setjmp.h>
 #include <stdarg.h>
