@@ -98,7 +98,8 @@ static ito_status choose_first_step(ito_ode_solver *rk, ito_error *err) {
     const double one = 1, difference[2] = {-1, 1};
     const double d0 = scaled_norm(rk, 1, &one, &rk->y, rk->y);
     const double d1 = scaled_norm(rk, 1, &one, rk->k, rk->y);
-    const double h0 = d0 < 1e-5 || d1 < 1e-5 ? 1e-6 : 0.01 * d0 / d1;
+    /* Where f is tiny at first the trial step would leave [t0, t1], outside of which f may mean nothing. */
+    const double h0 = fmin(d0 < 1e-5 || d1 < 1e-5 ? 1e-6 : 0.01 * d0 / d1, fabs(rk->t1 - rk->t0));
 
     advance(rk, rk->direction * h0, 1, &one);
     const ito_status st = evaluate(rk, rk->t + rk->direction * h0, rk->y_new, rk->k[1], err);
