@@ -4,6 +4,8 @@
  */
 #include "source.h"
 
+#include <cjson/cJSON.h>
+#include <inttypes.h>
 #include <math.h>
 #include <omp.h>
 #include <stddef.h>
@@ -192,4 +194,38 @@ void cli_source_release(cli_source *s) {
     ito_density_free(s->density);
     ito_model_free(s->model);
     *s = (cli_source){0};
+}
+
+/* FNV-1a over the bytes of all weights. */
+static uint64_t fingerprint(ito_params *params) {
+    int64_t floats = 0;
+    const unsigned char *bytes = (const unsigned char *)ito_params_block(params, &floats);
+    uint64_t hash = UINT64_C(14695981039346656037);
+    for (size_t i = 0; i < (size_t)floats * sizeof(float); i++)
+        hash = (hash ^ bytes[i]) * UINT64_C(1099511628211);
+    return hash;
+}
+
+void cli_source_describe(const cli_source *s, cJSON *object) {
+    const ito_sde *sde = &s->recipe.sde;
+    const struct {
+        const char *key;
+        double value;
+    } numbers[] = {
+        {"sde.T", sde->T},
+        {"sde.beta_min", sde->beta_min},
+        {"sde.beta_max", sde->beta_max},
+        {"sde.sigma_min", sde->sigma_min},
+        {"sde.sigma_max", sde->sigma_max},
+        {"sde.theta", sde->theta},
+        {"sde.sigma", sde->sigma},
+        {"sde.data_std", sde->data_std},
+    };
+    char text[32];
+    if (s->model) snprintf(text, sizeof text, "%016" PRIx64, fingerprint(s->model->params));
+    cJSON_AddStringToObject(object, "model", s->model ? s->recipe.name : s->name);
+    cJSON_AddStringToObject(object, "weights", s->model ? text : "exact");
+    cJSON_AddStringToObject(object, "sde.type", ito_sde_name(sde->kind));
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        cJSON_AddNumberToObject(object, numbers[i].key, numbers[i].value);
 }
