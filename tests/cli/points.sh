@@ -58,7 +58,7 @@ every_predictor_draws_the_ring() {
 }
 every_sde_draws_the_ring() {
     for name in ve vp subvp ou contractive_ou contractive_subvp edm; do
-        points e.npz -n 400 --set sde.type=$name && draws_the_ring "$HERE/e.npz" || return 1
+        points e.npz -n 400 --set sde.type=$name --sampler ode && draws_the_ring "$HERE/e.npz" || return 1
     done
 }
 every_point_set_has_a_density() {
