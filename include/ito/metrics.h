@@ -4,10 +4,9 @@
  *
  *   points in few dimensions
  *     ito_cells_create, ito_cells_kl     KL divergence on cells of equal mass
- *     ito_wasserstein2                   2-Wasserstein distance by an optimal matching
- *   images
- *     ito_image_features                 a short row of numbers for every image
- *     ito_frechet_rows                   Frechet distance of two sets of rows
+ *     ito_wasserstein2                   2-Wasserstein distance by an optimal matching; of many samples,
+ * match the ito_cells_means of both sets images ito_image_features                 a short row of numbers for
+ * every image ito_frechet_rows                   Frechet distance of two sets of rows
  *
  * None of these is 0 for two finite sets of one law. Measure the same between two exact sets of the same
  * size: that is the floor, below which no sampler can be told from the truth. Rows are [n, dim], row-major.
@@ -40,8 +39,12 @@ ito_status ito_cells_create(int64_t count, int64_t m, int64_t dim, const double 
 /* NULL is fine. */
 void ito_cells_free(ito_cells *cells);
 int64_t ito_cells_count(const ito_cells *cells);
-/* mass[k] of the reference in cell k, [count]. */
+/* mass[k] of the reference in cell k, [count]; all equal when count divides m. */
 void ito_cells_mass(const ito_cells *cells, double *mass);
+/* means [count, dim] of the reference in each cell: the reference in short, as `count` points. Returns the
+ * root mean square distance of a row from its cell's mean, which bounds the 2-Wasserstein distance of the
+ * two. */
+double ito_cells_means(const ito_cells *cells, double *means);
 /* hits[k] rows of x [n, dim] lie in cell k, [count]. Rows that are not finite lie in some cell. */
 void ito_cells_hits(const ito_cells *cells, int64_t n, const double *x, int64_t *hits);
 

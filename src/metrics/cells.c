@@ -21,7 +21,9 @@ struct ito_cells {
     int64_t count, dim, m;
     int64_t nodes; /* in use, of 2 count - 1 */
     node *node;
-    double *mass; /* [count] */
+    double *mass;   /* [count] */
+    double *mean;   /* [count, dim] */
+    double squares; /* sum over rows of |x - mean of the cell|^2 */
 };
 
 /* ---- building ---- */
@@ -74,6 +76,18 @@ static int64_t widest_axis(int64_t n, int64_t dim, const double *x) {
     return widest;
 }
 
+static void close_cell(ito_cells *c, const double *x, int64_t n, int64_t cell) {
+    double *mean = c->mean + cell * c->dim;
+    c->mass[cell] = (double)n / (double)c->m;
+    for (int64_t k = 0; k < n; k++)
+        for (int64_t j = 0; j < c->dim; j++) mean[j] += x[k * c->dim + j] / (double)n;
+    for (int64_t k = 0; k < n; k++)
+        for (int64_t j = 0; j < c->dim; j++) {
+            const double d = x[k * c->dim + j] - mean[j];
+            c->squares += d * d;
+        }
+}
+
 /* Splits rows [n, dim] into the cells first_cell .. first_cell + count - 1; *made is the node's index. Calls
  * itself as deep as log2(count). */
 static ito_status split(ito_cells *c, double *x, int64_t n, int64_t first_cell, int64_t count, int64_t *made,
@@ -82,7 +96,7 @@ static ito_status split(ito_cells *c, double *x, int64_t n, int64_t first_cell, 
     ito_status st;
     if (count == 1) {
         c->node[index] = (node){.cell = first_cell};
-        c->mass[first_cell] = (double)n / (double)c->m;
+        close_cell(c, x, n, first_cell);
         return ITO_OK;
     }
     const int64_t axis = widest_axis(n, c->dim, x), lower = count / 2, rank = n * lower / count;
@@ -131,9 +145,10 @@ ito_status ito_cells_create(int64_t count, int64_t m, int64_t dim, const double 
         *c = (ito_cells){.count = count, .dim = dim, .m = m};
         c->node = ito__calloc((size_t)(2 * count - 1), sizeof *c->node);
         c->mass = ito__calloc((size_t)count, sizeof *c->mass);
+        c->mean = ito__calloc((size_t)count, (size_t)dim * sizeof *c->mean);
         x = ito__alloc(values, sizeof *x);
     }
-    if (c == NULL || c->node == NULL || c->mass == NULL || x == NULL) {
+    if (c == NULL || c->node == NULL || c->mass == NULL || c->mean == NULL || x == NULL) {
         st = ito_error_set(err, ITO_E_NOMEM, "m: no memory for %lld rows: use fewer", (long long)m);
         goto done;
     }
@@ -151,6 +166,7 @@ void ito_cells_free(ito_cells *cells) {
     if (cells == NULL) return;
     ito__free(cells->node);
     ito__free(cells->mass);
+    ito__free(cells->mean);
     ito__free(cells);
 }
 
@@ -160,6 +176,11 @@ int64_t ito_cells_count(const ito_cells *cells) {
 
 void ito_cells_mass(const ito_cells *cells, double *mass) {
     for (int64_t k = 0; k < cells->count; k++) mass[k] = cells->mass[k];
+}
+
+double ito_cells_means(const ito_cells *cells, double *means) {
+    for (int64_t k = 0; k < cells->count * cells->dim; k++) means[k] = cells->mean[k];
+    return sqrt(cells->squares / (double)cells->m);
 }
 
 /* ---- using ---- */

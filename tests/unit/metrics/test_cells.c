@@ -51,6 +51,24 @@ static void cells_have_equal_mass(void **state) {
     ito_cells_free(cells);
 }
 
+/* The variance of all rows is that of the means and that within the cells. */
+static void means_and_spread_share_the_variance(void **state) {
+    (void)state;
+    enum { m = 32 * 300, count = 32, dim = 2 };
+    static double x[m * dim], means[count * dim];
+    double all = 0, between = 0, largest = 0, mass[count];
+    ito_cells *cells = cells_of_normals(count, m, dim);
+    normals(0, m * dim, x);
+    const double within = ito_cells_means(cells, means);
+    for (int k = 0; k < m * dim; k++) all += x[k] * x[k] / m;
+    for (int k = 0; k < count * dim; k++) between += means[k] * means[k] / count;
+    ito_cells_mass(cells, mass);
+    for (int k = 0; k < count; k++) largest = fmax(largest, fabs(mass[k] * count - 1));
+    print_message("%.15f + %.15f of %.15f, bound 1e-12\n", between, within * within, all);
+    assert_true(fabs(between + within * within - all) < 1e-12 && largest < 1e-15);
+    ito_cells_free(cells);
+}
+
 /* value / standard_error over many exact sets has the mean 0 and the deviation 1. */
 static void exact_samples_have_zero_within_the_error(void **state) {
     (void)state;
@@ -155,6 +173,7 @@ static void bad_references_are_refused_by_name(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cells_have_equal_mass),
+        cmocka_unit_test(means_and_spread_share_the_variance),
         cmocka_unit_test(exact_samples_have_zero_within_the_error),
         cmocka_unit_test(a_shift_has_the_divergence_of_the_closed_form),
         cmocka_unit_test(a_lost_half_costs_log_two),
