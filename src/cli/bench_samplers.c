@@ -22,7 +22,6 @@ typedef struct bench {
     cli_progress progress;                  /* counts score calls of a sample */
     int64_t finished, planned;              /* of the runs before, and of the one that goes on */
     int told;                               /* contestants whose failures have been told of */
-    ito_error *err;
 } bench;
 
 static int64_t largest(const bench *b) {
@@ -86,7 +85,7 @@ static ito_status choose_contestants(bench *b, const char *list, ito_error *err)
 static ito_status on_progress(void *self, int64_t done, int64_t total) {
     bench *b = self;
     cli_progress_update(&b->progress, b->finished + b->planned * done / total, NULL);
-    return cli_stopped("bench", "nothing was written", b->err);
+    return cli_stopped("bench", "nothing was written", NULL);
 }
 
 /* One run; a sampler that cannot take so few steps, or whose samples run away, has no point there. */
@@ -96,7 +95,6 @@ static ito_status run_trial(bench *b, ito_sampler sampler, cli_trial trial, int6
     ito_sample_report report = {0};
     ito_error inner = {.message = ""};
     b->planned = planned;
-    b->err = &inner;
     *ran = false;
     sampler.pc.seed = b->seed;
     sampler.pc.progress = (ito_progress){.self = b, .report = on_progress};
@@ -109,6 +107,7 @@ static ito_status run_trial(bench *b, ito_sampler sampler, cli_trial trial, int6
         b->told = trial.contestant + 1;
         return ITO_OK;
     }
+    if (st == ITO_E_CANCELLED) return cli_stopped("bench", "nothing was written", err);
     if (st != ITO_OK) return ito_error_set(err, st, "%s", inner.message);
     trial.nfe = report.nfe;
     trial.seconds = report.seconds;
