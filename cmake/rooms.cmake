@@ -8,10 +8,16 @@ target_include_directories(ito_flags INTERFACE ${PROJECT_SOURCE_DIR}/include ${P
 target_compile_definitions(ito_flags INTERFACE _POSIX_C_SOURCE=200809L)
 target_compile_options(ito_flags INTERFACE -Wall -Wextra -Wshadow -Wvla -Wdouble-promotion -Wstrict-prototypes
   -Wmissing-prototypes -Wconversion -Wno-sign-conversion -fvisibility=hidden $<$<BOOL:${ITO_WERROR}>:-Werror>)
-target_link_libraries(ito_flags INTERFACE OpenMP::OpenMP_C m)
+target_link_libraries(ito_flags INTERFACE m)
 if(ITO_SANITIZE)
   target_compile_options(ito_flags INTERFACE -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(ito_flags INTERFACE -fsanitize=address,undefined)
+endif()
+if(ITO_SANITIZE_THREADS) # without OpenMP: its runtime is not instrumented, so each of its barriers would look like a race
+  target_compile_options(ito_flags INTERFACE -fsanitize=thread -Wno-unknown-pragmas)
+  target_link_options(ito_flags INTERFACE -fsanitize=thread)
+else()
+  target_link_libraries(ito_flags INTERFACE OpenMP::OpenMP_C)
 endif()
 
 # ito_room(name SOURCES file... USES room... LIBRARIES target...)
@@ -36,6 +42,24 @@ function(ito_room name)
   endforeach()
   list(REMOVE_DUPLICATES closure)
   set_property(GLOBAL PROPERTY ITO_CLOSURE_${name} ${closure})
+endfunction()
+
+# ito_every_isa(stem OPTIONS option...): stem_plain.c, stem_avx2.c and stem_avx512.c of this room are one source for three
+# instruction sets, of which the library chooses at run time.
+function(ito_every_isa stem)
+  cmake_parse_arguments(ARG "" "" "OPTIONS" ${ARGN})
+  set(common -O3 -fopenmp-simd -fno-math-errno -fno-trapping-math ${ARG_OPTIONS})
+  set(avx2 -march=x86-64-v3)
+  set(avx512 -march=x86-64-v4 -mprefer-vector-width=512)
+  foreach(isa plain avx2 avx512)
+    set(options ${common})
+    if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|amd64|AMD64")
+      list(APPEND options ${${isa}})
+    endif()
+    list(JOIN options " " flags)
+    # As flags, not options: these come after those of the build type.
+    set_source_files_properties(${stem}_${isa}.c PROPERTIES COMPILE_FLAGS "${flags}")
+  endforeach()
 endfunction()
 
 # ito_link_rooms(target room...): links the rooms and all rooms that they use.

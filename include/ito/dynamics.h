@@ -100,7 +100,10 @@ double ito_sde_sampling_eps(const ito_sde *sde);
  * Methods of the original chains (euler_maruyama, reverse_diffusion, ancestral) take N steps of the chain on
  * the uniform grid, as published, the last of them from eps on. All others, and on other grids these too,
  * step from each grid point to the next: N - 1 steps; with `denoise` a last score call at eps then gives
- * Tweedie's mean E[x(0) | x(eps)] ([EDM] ends so: 2N - 1 calls of heun). */
+ * Tweedie's mean E[x(0) | x(eps)] ([EDM] ends so: 2N - 1 calls of heun).
+ *
+ * ddim (whose eta is at most 1), dpmpp_* and unipc step in log(a/b), and their orders hold in it: where steps
+ * are few, the grid log_snr, on which these are equal, suits them. */
 typedef struct ito_pc_options {
     const char *predictor;   /* a name of ito_predictor_name: "reverse_diffusion" */
     const char *corrector;   /* a name of ito_corrector_name: "langevin" */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Counter-based random numbers: Philox4x32-10 (Salmon et al. 2011, librandom123).
+ * Counter-based random numbers: Philox4x32-10 (Salmon et al. 2011).
  *
  * There is no generator state. A draw is named by where it is used: a stream is (seed, purpose, sample), and
  * within it `step` names the use; the same names give the same numbers whatever the batch, the thread count
@@ -50,7 +50,8 @@ void ito_random_bits(ito_stream stream, uint32_t step, int64_t n, uint32_t *out)
 /* n uniforms in (0, 1), 32 bits of resolution: (bits + 1/2) / 2^32. */
 void ito_random_uniform(ito_stream stream, uint32_t step, int64_t n, double *out);
 
-/* n standard normals by Box-Muller from pairs of uniforms; elements 2i and 2i+1 share a pair. */
+/* n standard normals by Box-Muller from pairs of uniforms; elements 2i and 2i+1 share a pair. The same bits
+ * on every machine: the logarithm, sine and cosine are the library's own. */
 void ito_random_normal(ito_stream stream, uint32_t step, int64_t n, double *out);
 
 /* A uniformly random permutation of 0..n-1 (Fisher-Yates, unbiased), n < 2^32. */

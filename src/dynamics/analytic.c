@@ -9,6 +9,8 @@
 
 #include <math.h>
 
+enum { CHUNK = 128 }; /* rows that a thread scores at a time */
+
 const double ito__log_2pi = 1.8378770664093454836;
 
 /* The value of an affine SDE's a and b costs an integral, so rows that share t share them. */
@@ -53,9 +55,14 @@ static ito_status eval(void *self, int64_t n, const double *x, const double *t, 
     {
         ito__moments m = {.t = NAN};
 #pragma omp for schedule(static)
-        for (int64_t k = 0; k < n; k++) {
-            at(&m, density, t[k]);
-            density->record->score(density, m, x + k * dim, score + k * dim);
+        for (int64_t first = 0; first < n; first += CHUNK) {
+            const int64_t count = n - first < CHUNK ? n - first : CHUNK;
+            ito__moments each[CHUNK];
+            for (int64_t k = 0; k < count; k++) {
+                at(&m, density, t[first + k]);
+                each[k] = m;
+            }
+            density->record->scores(density, count, each, x + first * dim, score + first * dim);
         }
     }
     return ITO_OK;

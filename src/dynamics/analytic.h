@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a density with a known score is to the library: one record of functions, each for one row.
+ * What a density with a known score is to the library: one record of functions, each for one row but the
+ * score.
  *
  * A family embeds ito_density as its first member and has one record; the loops over rows, the threads and
  * the public functions are in analytic.c.
@@ -18,7 +19,9 @@ typedef struct ito__moments {
 
 typedef struct ito__density_record {
     double (*log_density)(const ito_density *density, ito__moments m, const double *x);
-    void (*score)(const ito_density *density, ito__moments m, const double *x, double *score);
+    /* Of n rows, each with its moments m [n]; a row's score does not depend on the others. */
+    void (*scores)(const ito_density *density, int64_t n, const ito__moments *m, const double *x,
+                   double *score);
     void (*vjp)(const ito_density *density, ito__moments m, const double *x, const double *v, double *vjp);
     /* row [dim] is room to work in. */
     double (*divergence)(const ito_density *density, ito__moments m, const double *x, double *row);

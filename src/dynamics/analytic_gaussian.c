@@ -53,6 +53,10 @@ static void score(const ito_density *density, ito__moments m, const double *x, d
     }
 }
 
+static void scores(const ito_density *density, int64_t n, const ito__moments *m, const double *x, double *s) {
+    for (int64_t k = 0; k < n; k++) score(density, m[k], x + k * density->dim, s + k * density->dim);
+}
+
 /* The Jacobian is symmetric and the same for every x: the score of v about 0. */
 static void vjp(const ito_density *density, ito__moments m, const double *x, const double *v, double *out) {
     const gaussian *p = (const gaussian *)density;
@@ -86,7 +90,7 @@ static void sample(const ito_density *density, ito_stream stream, double *z, dou
 }
 
 static const ito__density_record record = {
-    .log_density = log_density, .score = score, .vjp = vjp, .divergence = divergence, .sample = sample};
+    .log_density = log_density, .scores = scores, .vjp = vjp, .divergence = divergence, .sample = sample};
 
 /* Eigenvalues that rounding alone makes negative are 0. */
 static ito_status take_eigenvalues(gaussian *p, const double *A, ito_error *err) {

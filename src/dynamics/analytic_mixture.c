@@ -10,18 +10,9 @@
  * overflows, and no room for the r_k is needed, however many components there are.
  */
 #include "core/memory.h"
-#include "dynamics/analytic.h"
+#include "dynamics/mixture.h"
 
 #include <math.h>
-
-typedef struct mixture {
-    ito_density base;
-    int64_t components;
-    double *log_w;      /* [components], of weights with the sum 1 */
-    double *cumulative; /* [components], w_0 + ... + w_k */
-    double *std;        /* [components] */
-    double *mean;       /* [components, dim] */
-} mixture;
 
 /* v_k and its share of the log terms; neighbours of equal deviation share them. */
 typedef struct spread {
@@ -30,7 +21,7 @@ typedef struct spread {
 static const spread no_spread = {.std = -1};
 
 /* log(w_k N(x; a m_k, v_k I)), and *p for component k. */
-static double log_term(const mixture *mix, ito__moments m, int64_t k, const double *x, spread *p) {
+static double log_term(const ito__mixture *mix, ito__moments m, int64_t k, const double *x, spread *p) {
     const int64_t dim = mix->base.dim;
     const double *mean = mix->mean + k * dim;
     if (p->std != mix->std[k]) {
@@ -46,7 +37,7 @@ static double log_term(const mixture *mix, ito__moments m, int64_t k, const doub
     return mix->log_w[k] - p->constant - squares / (2 * p->v);
 }
 
-static double largest_term(const mixture *mix, ito__moments m, const double *x) {
+static double largest_term(const ito__mixture *mix, ito__moments m, const double *x) {
     spread p = no_spread;
     double largest = -INFINITY;
     for (int64_t k = 0; k < mix->components; k++) largest = fmax(largest, log_term(mix, m, k, x, &p));
@@ -54,7 +45,7 @@ static double largest_term(const mixture *mix, ito__moments m, const double *x) 
 }
 
 static double log_density(const ito_density *density, ito__moments m, const double *x) {
-    const mixture *mix = (const mixture *)density;
+    const ito__mixture *mix = (const ito__mixture *)density;
     const double largest = largest_term(mix, m, x);
     spread p = no_spread;
     double total = 0;
@@ -63,7 +54,7 @@ static double log_density(const ito_density *density, ito__moments m, const doub
 }
 
 static void score(const ito_density *density, ito__moments m, const double *x, double *s) {
-    const mixture *mix = (const mixture *)density;
+    const ito__mixture *mix = (const ito__mixture *)density;
     const int64_t dim = density->dim;
     const double largest = largest_term(mix, m, x);
     spread p = no_spread;
@@ -77,8 +68,34 @@ static void score(const ito_density *density, ito__moments m, const double *x, d
     for (int64_t j = 0; j < dim; j++) s[j] /= total;
 }
 
+void ito__mixture_scores_by_row(const ito__mixture *mix, int64_t n, const ito__moments *m, const double *x,
+                                double *s) {
+    const int64_t dim = mix->base.dim;
+    for (int64_t k = 0; k < n; k++) score(&mix->base, m[k], x + k * dim, s + k * dim);
+}
+
+ito__mixture_scores *ito__mixture_scores_for(ito__isa limit) {
+    const ito__isa best = ito__isa_detect(), isa = limit < best ? limit : best;
+    if (isa == ITO__ISA_AVX512) return ito__mixture_scores_avx512;
+    return isa == ITO__ISA_AVX2 ? ito__mixture_scores_avx2 : ito__mixture_scores_plain;
+}
+
+static void scores(const ito_density *density, int64_t n, const ito__moments *m, const double *x, double *s) {
+    const ito__mixture *mix = (const ito__mixture *)density;
+    const int64_t dim = density->dim;
+    if (dim > ITO__MIXTURE_DIM) {
+        ito__mixture_scores_by_row(mix, n, m, x, s);
+        return;
+    }
+    ito__mixture_scores *const together = ito__mixture_scores_for(ITO__ISA_COUNT);
+    for (int64_t k = 0; k < n; k += ITO__MIXTURE_LANES) {
+        const int64_t count = n - k < ITO__MIXTURE_LANES ? n - k : ITO__MIXTURE_LANES;
+        together(mix, count, m + k, x + k * dim, s + k * dim);
+    }
+}
+
 /* u_k . v */
-static double along(const mixture *mix, ito__moments m, int64_t k, const double *x, const double *v,
+static double along(const ito__mixture *mix, ito__moments m, int64_t k, const double *x, const double *v,
                     double variance) {
     const int64_t dim = mix->base.dim;
     double sum = 0;
@@ -88,7 +105,7 @@ static double along(const mixture *mix, ito__moments m, int64_t k, const double 
 
 /* sum_k r_k (u_k (u_k . v - s . v) - v / v_k): s itself drops out, since the r_k weigh u_k - s to 0. */
 static void vjp(const ito_density *density, ito__moments m, const double *x, const double *v, double *out) {
-    const mixture *mix = (const mixture *)density;
+    const ito__mixture *mix = (const ito__mixture *)density;
     const int64_t dim = density->dim;
     const double largest = largest_term(mix, m, x);
     spread p = no_spread;
@@ -109,7 +126,7 @@ static void vjp(const ito_density *density, ito__moments m, const double *x, con
 }
 
 static double divergence(const ito_density *density, ito__moments m, const double *x, double *s) {
-    const mixture *mix = (const mixture *)density;
+    const ito__mixture *mix = (const ito__mixture *)density;
     const int64_t dim = density->dim;
     score(density, m, x, s);
     const double largest = largest_term(mix, m, x);
@@ -129,7 +146,7 @@ static double divergence(const ito_density *density, ito__moments m, const doubl
 }
 
 static void sample(const ito_density *density, ito_stream stream, double *z, double *x) {
-    const mixture *mix = (const mixture *)density;
+    const ito__mixture *mix = (const ito__mixture *)density;
     const int64_t dim = density->dim;
     double u;
     ito_random_uniform(stream, ITO__DRAW_CHOICE, 1, &u);
@@ -140,7 +157,7 @@ static void sample(const ito_density *density, ito_stream stream, double *z, dou
 }
 
 static const ito__density_record record = {
-    .log_density = log_density, .score = score, .vjp = vjp, .divergence = divergence, .sample = sample};
+    .log_density = log_density, .scores = scores, .vjp = vjp, .divergence = divergence, .sample = sample};
 
 static ito_status check(int64_t components, const double *weights, const double *stds, ito_error *err) {
     if (components < 1)
@@ -156,7 +173,7 @@ static ito_status check(int64_t components, const double *weights, const double 
     return ITO_OK;
 }
 
-static void fill(mixture *mix, const double *weights, const double *means, const double *stds) {
+static void fill(ito__mixture *mix, const double *weights, const double *means, const double *stds) {
     double total = 0, sum = 0;
     for (int64_t k = 0; k < mix->components; k++) total += weights[k];
     for (int64_t k = 0; k < mix->components; k++) {
@@ -177,9 +194,10 @@ ito_status ito_mixture_create(const ito_sde *sde, int64_t components, int64_t di
     ito_status st = check(components, weights, stds, err);
     if (st != ITO_OK) return st;
     if (dim > 0 && !ito__mul_size((size_t)components, (size_t)dim + 3, &values)) values = SIZE_MAX;
-    if ((st = ito__density_create(&record, sde, dim, sizeof(mixture), values, &made, &data, err)) != ITO_OK)
+    if ((st = ito__density_create(&record, sde, dim, sizeof(ito__mixture), values, &made, &data, err)) !=
+        ITO_OK)
         return st;
-    mixture *mix = made;
+    ito__mixture *mix = made;
     mix->components = components;
     mix->log_w = data;
     mix->cumulative = data + components;

@@ -15,55 +15,124 @@ ito_status ito__flow_open(ito__flow *flow, const ito_sde *sde, const ito_score *
     *flow = (ito__flow){.sde = *sde, .score = score, .n = n, .dim = score->dim, .first_sample = first_sample};
     const ito_status st = ito__check_run(sde, score, n, first_sample, eps, err);
     if (st != ITO_OK) return st;
-    flow->times = n <= INT64_MAX / flow->dim ? ito__alloc((size_t)n, sizeof(double)) : NULL;
-    return flow->times != NULL ? ITO_OK : ito__no_memory(n, flow->dim, err);
+    if (n > INT64_MAX / flow->dim || (flow->all = ito__alloc((size_t)n, sizeof *flow->all)) == NULL ||
+        (flow->memory = ito__alloc((size_t)n, 3 * sizeof(double))) == NULL)
+        return ito__no_memory(n, flow->dim, err);
+    for (int64_t k = 0; k < n; k++) flow->all[k] = k;
+    flow->times = flow->memory;
+    flow->f1 = flow->times + n;
+    flow->half_g2 = flow->f1 + n;
+    return ITO_OK;
 }
 
 void ito__flow_close(ito__flow *flow) {
-    ito__free(flow->times);
+    ito__free(flow->memory);
+    ito__free(flow->all);
     *flow = (ito__flow){0};
 }
 
-static void set_times(ito__flow *flow, double t) {
+ito__rows ito__flow_all(ito__flow *flow, double t) {
     for (int64_t k = 0; k < flow->n; k++) flow->times[k] = t;
+    return (ito__rows){flow->n, flow->all, flow->times};
 }
 
-static ito_status check_finite(const ito__flow *flow, const char *what, double t, const double *v,
+void ito__flow_prior(const ito__flow *flow, uint64_t seed, double temperature, const double *noise,
+                     double *x) {
+    const double scale = ito_sde_prior_std(&flow->sde) * temperature;
+    if (noise == NULL) {
+        ito__philox philox = {.seed = seed, .first_sample = flow->first_sample};
+        const ito__noise source = ito__philox_noise(&philox);
+        source.normal(source.self, ITO_RNG_PRIOR, 0, flow->n, flow->dim, x);
+        noise = x;
+    }
+    for (int64_t j = 0; j < flow->n * flow->dim; j++) x[j] = scale * noise[j];
+}
+
+static ito_status check_finite(const ito__flow *flow, const char *what, ito__rows at, const double *v,
                                ito_error *err) {
-    const int64_t bad = ito__first_bad_row(flow->n, flow->dim, v);
-    if (bad == flow->n) return ITO_OK;
+    const int64_t bad = ito__first_bad_row(at.m, flow->dim, v);
+    if (bad == at.m) return ITO_OK;
     const double *row = v + bad * flow->dim;
     int64_t j = 0;
     while (isfinite(row[j])) j++;
-    return ito_error_set(err, ITO_E_NUMERIC,
-                         "%s: is %g for sample %lld at t = %g: check the score, or its network's weights, "
-                         "at that time",
-                         what, row[j], (long long)(flow->first_sample + bad), t);
+    const long long sample = flow->first_sample + at.row[bad];
+    const char *const advice = "check the score, or its network's weights, at that time";
+    if (flow->steps == NULL)
+        return ito_error_set(err, ITO_E_NUMERIC, "%s: is %g for sample %lld at t = %g: %s", what, row[j],
+                             sample, at.t[bad], advice);
+    return ito_error_set(err, ITO_E_NUMERIC, "%s: is %g for sample %lld at step %lld (t = %g): %s", what,
+                         row[j], sample, (long long)flow->steps[at.row[bad]], at.t[bad], advice);
 }
 
-ito_status ito__flow_score(ito__flow *flow, double t, const double *x, double *s, ito_error *err) {
-    set_times(flow, t);
-    const ito_status st = flow->score->eval(flow->score->self, flow->n, x, flow->times, s, err);
+ito_status ito__flow_score(ito__flow *flow, ito__rows at, const double *x, double *s, ito_error *err) {
+    const ito_status st = flow->score->eval(flow->score->self, at.m, x, at.t, s, err);
     if (st != ITO_OK) return st;
     flow->nfe++;
-    return check_finite(flow, "score", t, s, err);
+    return check_finite(flow, "score", at, s, err);
 }
 
-ito_status ito__flow_vjp(ito__flow *flow, double t, const double *x, const double *v, double *out,
+ito_status ito__flow_vjp(ito__flow *flow, ito__rows at, const double *x, const double *v, double *out,
                          ito_error *err) {
-    set_times(flow, t);
-    const ito_status st = flow->score->vjp(flow->score->self, flow->n, x, flow->times, v, out, err);
+    const ito_status st = flow->score->vjp(flow->score->self, at.m, x, at.t, v, out, err);
     if (st != ITO_OK) return st;
     flow->vjps++;
-    return check_finite(flow, "score's vjp", t, out, err);
+    return check_finite(flow, "score's vjp", at, out, err);
 }
 
-ito_status ito__flow_drift(ito__flow *flow, double t, const double *x, double *dxdt, ito_error *err) {
-    const ito_status st = ito__flow_score(flow, t, x, dxdt, err);
+/* Neighbours often share their time, and a user's f1 and g may cost. */
+void ito__flow_coefficients(ito__flow *flow, ito__rows at) {
+    for (int64_t p = 0; p < at.m; p++) {
+        if (p > 0 && at.t[p] == at.t[p - 1]) {
+            flow->f1[p] = flow->f1[p - 1];
+            flow->half_g2[p] = flow->half_g2[p - 1];
+            continue;
+        }
+        const double g = ito_sde_diffusion(&flow->sde, at.t[p]);
+        flow->f1[p] = ito_sde_drift(&flow->sde, at.t[p]);
+        flow->half_g2[p] = g * g / 2;
+    }
+}
+
+ito_status ito__flow_drift(ito__flow *flow, ito__rows at, const double *x, double *dxdt, ito_error *err) {
+    const ito_status st = ito__flow_score(flow, at, x, dxdt, err);
     if (st != ITO_OK) return st;
-    const double f1 = ito_sde_drift(&flow->sde, t), g = ito_sde_diffusion(&flow->sde, t);
-    const int64_t count = flow->n * flow->dim;
-#pragma omp parallel for simd schedule(static) if (count > ITO__PARALLEL_VALUES)
-    for (int64_t j = 0; j < count; j++) dxdt[j] = f1 * x[j] - g * g / 2 * dxdt[j];
+    ito__flow_coefficients(flow, at);
+    const int64_t dim = flow->dim;
+#pragma omp parallel for schedule(static) if (at.m * dim > ITO__PARALLEL_VALUES)
+    for (int64_t p = 0; p < at.m; p++) {
+        const double f1 = flow->f1[p], half_g2 = flow->half_g2[p];
+        for (int64_t j = p * dim; j < (p + 1) * dim; j++) dxdt[j] = f1 * x[j] - half_g2 * dxdt[j];
+    }
+    return ITO_OK;
+}
+
+/* The batch as one system. */
+typedef struct batch {
+    ito__flow *flow;
+    const ito_ode_rows *rows;
+} batch;
+
+static ito_status batch_rhs(void *self, double t, const double *y, double *dydt, ito_error *err) {
+    const batch *b = self;
+    const ito__rows at = ito__flow_all(b->flow, t);
+    return b->rows->rhs(b->rows->self, at.m, at.row, at.t, y, dydt, err);
+}
+
+ito_status ito__flow_solve(ito__flow *flow, const ito_ode_rows *rows, bool per_sample,
+                           const ito_ode_options *options, double t0, double t1, double *y,
+                           ito_flow_report *report, ito_error *err) {
+    ito_status st;
+    if (per_sample) {
+        ito_ode_rows_report all;
+        if ((st = ito_ode_solve_rows(rows, options, t0, t1, y, NULL, &all, err)) != ITO_OK) return st;
+        report->ode = all.sum;
+        report->nfe_mean += (double)all.sum.nfev / (double)rows->n;
+        return ITO_OK;
+    }
+    batch whole = {flow, rows};
+    const bool fits = rows->n <= INT64_MAX / rows->dim;
+    const ito_ode ode = {.self = &whole, .dim = fits ? rows->n * rows->dim : INT64_MAX, .rhs = batch_rhs};
+    if ((st = ito_ode_solve(&ode, options, t0, t1, y, &report->ode, err)) != ITO_OK) return st;
+    report->nfe_mean += (double)report->ode.nfev;
     return ITO_OK;
 }

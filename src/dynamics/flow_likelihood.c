@@ -7,17 +7,19 @@
  *     probe v:  div_p = v^T (df~/dx) v = f1 |v|^2 - g^2/2 (v^T ds/dx) v
  *     exact:    div   = f1 D - g^2/2 sum_j (e_j^T ds/dx)_j
  *
+ * Each sample is a system (x, delta_1 .. delta_k) of its own, solved with its own step or with the batch's.
  * The exact trace is the sum over D probes e_j into one integral, so both are one loop over probes. A
  * Gaussian probe keeps its own |v|^2 beside f1, as published, although D would do.
  */
 #include "core/memory.h"
+#include "dynamics/check.h"
 #include "dynamics/flow.h"
 #include "dynamics/noise.h"
 
 #include <math.h>
 #include <string.h>
 
-static const double log_2 = 0.69314718055994530942, log_2pi = 1.8378770664093454836;
+static const double log_2 = 0.69314718055994530942;
 
 typedef struct divergence {
     const char *name;
@@ -34,16 +36,17 @@ static const divergence divergences[] = {
 
 enum { divergence_count = sizeof divergences / sizeof divergences[0] };
 
-/* The augmented system: y = [n, dim] states, then [n, integrals] log-density integrals. */
+/* The augmented system of a sample: its state [dim], then its log-density integrals [integrals]. */
 typedef struct augmented {
     ito__flow flow;
     const divergence *method;
     int64_t probes;    /* of one evaluation: dim for the exact trace */
-    int64_t integrals; /* per sample: one for the exact trace, else one per probe */
+    int64_t integrals; /* one for the exact trace, else one per probe */
     double eps;
-    double *y;            /* [n dim + n integrals] */
-    double *jv;           /* [n, dim] v^T ds/dx */
-    double *drawn;        /* [probes, n, dim]; [n, dim], one e_j at a time, for the exact trace */
+    double *y; /* [n, dim + integrals] */
+    double *x, *dx, *v,
+        *jv;              /* [n, dim] of the samples under way: state, drift, probe, v^T ds/dx; one block */
+    double *drawn;        /* [probes, n, dim]; none for the exact trace */
     const double *values; /* what is used: drawn, or the caller's */
 } augmented;
 
@@ -66,59 +69,56 @@ static double dot(int64_t n, const double *a, const double *b) {
     return sum;
 }
 
-/* v = e_j for every sample, and 0 again. */
-static void set_unit(augmented *a, int64_t j, double value) {
-    for (int64_t k = 0; k < a->flow.n; k++) a->drawn[k * a->flow.dim + j] = value;
+/* Probe p of the samples under way; e_p for the exact trace. */
+static void set_probe(augmented *a, ito__rows at, int64_t p) {
+    const int64_t n = a->flow.n, dim = a->flow.dim;
+    for (int64_t i = 0; i < at.m; i++) {
+        double *v = a->v + i * dim;
+        if (a->method->draw == NULL)
+            for (int64_t j = 0; j < dim; j++) v[j] = j == p;
+        else
+            memcpy(v, a->values + (p * n + at.row[i]) * dim, (size_t)dim * sizeof *v);
+    }
 }
 
 /* Adds probe p's estimate of the divergence to the integrals' derivatives. */
-static ito_status add_divergence(augmented *a, double t, const double *x, int64_t p, double *ddelta,
-                                 ito_error *err) {
-    const int64_t n = a->flow.n, dim = a->flow.dim;
-    const bool exact = a->method->draw == NULL;
-    const double f1 = ito_sde_drift(&a->flow.sde, t), g = ito_sde_diffusion(&a->flow.sde, t);
-    const double *v = exact ? a->drawn : a->values + p * n * dim;
-    double *integral = exact ? ddelta : ddelta + p;
-
-    if (exact) set_unit(a, p, 1);
-    const ito_status st = ito__flow_vjp(&a->flow, t, x, v, a->jv, err);
-    if (st == ITO_OK) {
-#pragma omp parallel for schedule(static) if (n * dim > ITO__PARALLEL_VALUES)
-        for (int64_t k = 0; k < n; k++) {
-            const double *vk = v + k * dim;
-            integral[k * a->integrals] += f1 * dot(dim, vk, vk) - g * g / 2 * dot(dim, a->jv + k * dim, vk);
-        }
+static ito_status add_divergence(augmented *a, ito__rows at, int64_t p, double *dydt, ito_error *err) {
+    const int64_t dim = a->flow.dim, width = dim + a->integrals;
+    double *integral = dydt + dim + (a->method->draw == NULL ? 0 : p);
+    set_probe(a, at, p);
+    const ito_status st = ito__flow_vjp(&a->flow, at, a->x, a->v, a->jv, err);
+    if (st != ITO_OK) return st;
+#pragma omp parallel for schedule(static) if (at.m * dim > ITO__PARALLEL_VALUES)
+    for (int64_t i = 0; i < at.m; i++) {
+        const double *v = a->v + i * dim;
+        integral[i * width] +=
+            a->flow.f1[i] * dot(dim, v, v) - a->flow.half_g2[i] * dot(dim, a->jv + i * dim, v);
     }
-    if (exact) set_unit(a, p, 0);
-    return st;
+    return ITO_OK;
 }
 
-static ito_status rhs(void *self, double t, const double *y, double *dydt, ito_error *err) {
+static ito_status rhs(void *self, int64_t m, const int64_t *row, const double *t, const double *y,
+                      double *dydt, ito_error *err) {
     augmented *a = self;
-    double *ddelta = dydt + a->flow.n * a->flow.dim;
-    ito_status st = ito__flow_drift(&a->flow, t, y, dydt, err);
-    for (int64_t i = 0; i < a->flow.n * a->integrals; i++) ddelta[i] = 0;
-    for (int64_t p = 0; p < a->probes && st == ITO_OK; p++) st = add_divergence(a, t, y, p, ddelta, err);
-    return st;
-}
-
-static ito_status find_divergence(const char *name, const divergence **out, ito_error *err) {
-    char names[64] = "";
-    for (int i = 0; i < divergence_count; i++) {
-        if (name != NULL && strcmp(name, divergences[i].name) == 0) {
-            *out = &divergences[i];
-            return ITO_OK;
-        }
-        strncat(names, i == 0 ? "" : ", ", sizeof names - strlen(names) - 1);
-        strncat(names, divergences[i].name, sizeof names - strlen(names) - 1);
+    const int64_t dim = a->flow.dim, width = dim + a->integrals;
+    const size_t bytes = (size_t)dim * sizeof *y;
+    const ito__rows at = {m, row, t};
+    for (int64_t i = 0; i < m; i++) memcpy(a->x + i * dim, y + i * width, bytes);
+    ito_status st = ito__flow_drift(&a->flow, at, a->x, a->dx, err);
+    if (st != ITO_OK) return st;
+    for (int64_t i = 0; i < m; i++) {
+        memcpy(dydt + i * width, a->dx + i * dim, bytes);
+        for (int64_t j = dim; j < width; j++) dydt[i * width + j] = 0;
     }
-    return ito_error_set(err, ITO_E_ARG, "divergence: \"%.64s\" is not known: use one of %s",
-                         name != NULL ? name : "", names);
+    for (int64_t p = 0; p < a->probes && st == ITO_OK; p++) st = add_divergence(a, at, p, dydt, err);
+    return st;
 }
 
 static ito_status settle(augmented *a, const ito_likelihood_options *o, ito_error *err) {
-    ito_status st;
-    if ((st = find_divergence(o->divergence, &a->method, err)) != ITO_OK) return st;
+    int index;
+    const ito_status st = ito__find_name("divergence", o->divergence, ito_divergence_name, &index, err);
+    if (st != ITO_OK) return st;
+    a->method = &divergences[index];
     if (a->flow.score->vjp == NULL)
         return ito_error_set(err, ITO_E_ARG,
                              "score: has no vjp, which the divergence needs: set the function");
@@ -137,19 +137,18 @@ static ito_status allocate(augmented *a, const ito_likelihood_options *o, ito_er
     const size_t n = (size_t)a->flow.n, count = n * (size_t)a->flow.dim;
     const bool exact = a->method->draw == NULL, given = !exact && o->probe_values != NULL;
     size_t drawn, integrals;
-    if (!ito__mul_size(count,
-                       exact   ? 1
-                       : given ? 0
-                               : (size_t)o->probes,
-                       &drawn) ||
+    if (!ito__mul_size(count, exact || given ? 0 : (size_t)o->probes, &drawn) ||
         !ito__mul_size(n, (size_t)a->integrals, &integrals) || integrals > INT64_MAX - count ||
         (a->y = ito__calloc(count + integrals, sizeof(double))) == NULL ||
-        (a->jv = ito__alloc(count, sizeof(double))) == NULL ||
-        (a->drawn = ito__calloc(drawn, sizeof(double))) == NULL)
+        (a->x = ito__alloc(count, 4 * sizeof(double))) == NULL ||
+        (a->drawn = ito__alloc(drawn, sizeof(double))) == NULL)
         return ito_error_set(err, ITO_E_NOMEM,
                              "n: no memory for %lld samples of %lld values with %lld probes: use a smaller "
                              "batch or fewer probes",
                              (long long)a->flow.n, (long long)a->flow.dim, (long long)o->probes);
+    a->dx = a->x + count;
+    a->v = a->dx + count;
+    a->jv = a->v + count;
     a->values = given ? o->probe_values : a->drawn;
     return ITO_OK;
 }
@@ -176,14 +175,9 @@ static ito_status open_augmented(augmented *a, const ito_sde *sde, const ito_sco
 
 static void close_augmented(augmented *a) {
     ito__free(a->drawn);
-    ito__free(a->jv);
+    ito__free(a->x);
     ito__free(a->y);
     ito__flow_close(&a->flow);
-}
-
-static double prior_log_density(const ito_sde *sde, int64_t dim, const double *z) {
-    const double sigma = ito_sde_prior_std(sde);
-    return -(double)dim * (log_2pi / 2 + log(sigma)) - dot(dim, z, z) / (2 * sigma * sigma);
 }
 
 static double mean(int64_t n, const double *v) {
@@ -201,12 +195,13 @@ static double standard_error(int64_t n, const double *v) {
 }
 
 static void write_result(const augmented *a, double offset_bits, const ito_likelihood_result *r) {
-    const int64_t n = a->flow.n, dim = a->flow.dim;
-    const double *delta = a->y + n * dim;
-    if (r->z != NULL) memcpy(r->z, a->y, (size_t)(n * dim) * sizeof *r->z);
-    for (int64_t k = 0; k < n; k++, delta += a->integrals) {
-        const double prior = prior_log_density(&a->flow.sde, dim, a->y + k * dim);
+    const int64_t dim = a->flow.dim, width = dim + a->integrals;
+    for (int64_t k = 0; k < a->flow.n; k++) {
+        const double *z = a->y + k * width, *delta = z + dim;
+        double prior;
+        ito_sde_prior_log_density(&a->flow.sde, 1, dim, z, &prior);
         const double integral = mean(a->integrals, delta), log_p = prior + integral;
+        if (r->z != NULL) memcpy(r->z + k * dim, z, (size_t)dim * sizeof *z);
         if (r->log_p != NULL) r->log_p[k] = log_p;
         if (r->standard_error != NULL)
             r->standard_error[k] = a->method->draw == NULL ? 0 : standard_error(a->integrals, delta);
@@ -220,16 +215,21 @@ ito_status ito_likelihood(const ito_sde *sde, const ito_score *score, const ito_
                           int64_t n, const double *x, const ito_likelihood_result *result,
                           ito_flow_report *report, ito_error *err) {
     augmented a;
-    ito_ode_report solved;
+    ito_flow_report spent = {0};
     ito_status st;
     if ((st = open_augmented(&a, sde, score, options, n, err)) != ITO_OK) goto done;
-    memcpy(a.y, x, (size_t)(n * a.flow.dim) * sizeof *x);
+    const int64_t dim = score->dim, width = dim + a.integrals;
+    for (int64_t k = 0; k < n; k++) memcpy(a.y + k * width, x + k * dim, (size_t)dim * sizeof *x);
 
-    const ito_ode ode = {.self = &a, .dim = n * (a.flow.dim + a.integrals), .rhs = rhs};
-    if ((st = ito_ode_solve(&ode, &options->ode, a.eps, a.flow.sde.T, a.y, &solved, err)) != ITO_OK)
+    const ito_ode_rows rows = {
+        .self = &a, .n = n, .dim = width, .first_sample = options->first_sample, .rhs = rhs};
+    if ((st = ito__flow_solve(&a.flow, &rows, options->per_sample, &options->ode, a.eps, sde->T, a.y, &spent,
+                              err)) != ITO_OK)
         goto done;
     write_result(&a, options->offset_bits, result);
-    if (report != NULL) *report = (ito_flow_report){.nfe = a.flow.nfe, .vjps = a.flow.vjps, .ode = solved};
+    spent.nfe = a.flow.nfe;
+    spent.vjps = a.flow.vjps;
+    if (report != NULL) *report = spent;
 done:
     close_augmented(&a);
     return st;

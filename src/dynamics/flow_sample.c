@@ -8,7 +8,6 @@
 #include "core/memory.h"
 #include "dynamics/check.h"
 #include "dynamics/flow.h"
-#include "dynamics/noise.h"
 
 #include <string.h>
 
@@ -16,82 +15,99 @@ ito_flow_options ito_flow_default(void) {
     return (ito_flow_options){.ode = ito_ode_default(), .denoise = true, .temperature = 1};
 }
 
-static ito_status drift(void *self, double t, const double *x, double *dxdt, ito_error *err) {
-    return ito__flow_drift(self, t, x, dxdt, err);
+static ito_status drift(void *self, int64_t m, const int64_t *row, const double *t, const double *x,
+                        double *dxdt, ito_error *err) {
+    return ito__flow_drift(self, (ito__rows){m, row, t}, x, dxdt, err);
 }
 
 /* The mean of one step of the N-step reverse diffusion at eps, as published: not Tweedie's formula. */
 static ito_status denoise(ito__flow *flow, double eps, double *x, double *s, ito_error *err) {
     double F, G;
     ito_sde_discretize(&flow->sde, eps, &F, &G);
-    const ito_status st = ito__flow_score(flow, eps, x, s, err);
+    const ito_status st = ito__flow_score(flow, ito__flow_all(flow, eps), x, s, err);
     if (st != ITO_OK) return st;
     for (int64_t j = 0; j < flow->n * flow->dim; j++) x[j] += G * G * s[j] - F * x[j];
     return ITO_OK;
 }
 
-static void draw_prior(const ito__flow *flow, const ito_flow_options *o, double *x) {
-    const int64_t count = flow->n * flow->dim;
-    const double scale = ito_sde_prior_std(&flow->sde) * o->temperature;
-    const double *z = o->prior_noise;
-    if (z == NULL) {
-        ito__philox philox = {.seed = o->seed, .first_sample = o->first_sample};
-        const ito__noise noise = ito__philox_noise(&philox);
-        noise.normal(noise.self, ITO_RNG_PRIOR, 0, flow->n, flow->dim, x);
-        z = x;
-    }
-    for (int64_t j = 0; j < count; j++) x[j] = scale * z[j];
-}
-
 typedef enum way { from_prior, from_latent, from_data } way;
 
-/* All three of the header: `in` is the start, NULL from the prior. */
-static ito_status run(way w, const ito_sde *sde, const ito_score *score, const ito_flow_options *o, int64_t n,
-                      const double *in, double *out, ito_flow_report *report, ito_error *err) {
+/* A run: of the header's three, `in` is the start, NULL from the prior. */
+typedef struct run {
+    way way;
+    const ito_flow_options *options;
     ito__flow flow;
-    ito_ode_report solved;
-    double eps = o->eps, *x = NULL, *s = NULL;
-    ito_status st;
-    if ((st = ito__flow_open(&flow, sde, score, n, o->first_sample, &eps, err)) != ITO_OK) goto done;
-    const size_t count = (size_t)(n * flow.dim);
-    const bool denoises = o->denoise && w != from_data;
-    if ((x = ito__alloc(count, sizeof *x)) == NULL ||
-        (denoises && (s = ito__alloc(count, sizeof *s)) == NULL)) {
-        st = ito__no_memory(n, flow.dim, err);
-        goto done;
-    }
-    if (w == from_prior)
-        draw_prior(&flow, o, x);
-    else
-        memcpy(x, in, count * sizeof *x);
+    ito__frames frames;
+    double t0, t1;
+    double *x, *s; /* [n, dim]; s for denoising */
+} run;
 
-    const ito_ode ode = {.self = &flow, .dim = n * flow.dim, .rhs = drift};
-    const double T = flow.sde.T;
-    if ((st = w == from_data ? ito_ode_solve(&ode, &o->ode, eps, T, x, &solved, err)
-                             : ito_ode_solve(&ode, &o->ode, T, eps, x, &solved, err)) != ITO_OK)
+static ito_status open_run(run *r, const ito_sde *sde, const ito_score *score, int64_t n, const double *in,
+                           ito_error *err) {
+    const ito_flow_options *o = r->options;
+    double eps = o->eps;
+    ito_status st;
+    if ((st = ito__flow_open(&r->flow, sde, score, n, o->first_sample, &eps, err)) != ITO_OK) return st;
+    r->t0 = r->way == from_data ? eps : sde->T;
+    r->t1 = r->way == from_data ? sde->T : eps;
+    if ((st = ito__frames_open(&r->frames, o, n, score->dim, r->t0, r->t1, err)) != ITO_OK) return st;
+    const size_t count = (size_t)(n * score->dim);
+    if ((r->x = ito__alloc(count, sizeof *r->x)) == NULL ||
+        (o->denoise && r->way != from_data && (r->s = ito__alloc(count, sizeof *r->s)) == NULL))
+        return ito__no_memory(n, score->dim, err);
+    if (r->way == from_prior)
+        ito__flow_prior(&r->flow, o->seed, o->temperature, o->prior_noise, r->x);
+    else
+        memcpy(r->x, in, count * sizeof *r->x);
+    return ITO_OK;
+}
+
+static void close_run(run *r) {
+    ito__free(r->s);
+    ito__free(r->x);
+    ito__frames_close(&r->frames);
+    ito__flow_close(&r->flow);
+}
+
+static ito_status carry(way w, const ito_sde *sde, const ito_score *score, const ito_flow_options *o,
+                        int64_t n, const double *in, double *out, ito_flow_report *report, ito_error *err) {
+    run r = {.way = w, .options = o};
+    ito_flow_report spent = {0};
+    ito_ode_options ode = o->ode;
+    ito_status st;
+    if ((st = open_run(&r, sde, score, n, in, err)) != ITO_OK) goto done;
+    if (o->frame_count > 0) {
+        ode.observe = ito__frames_observe;
+        ode.observe_self = &r.frames;
+    }
+    const ito_ode_rows rows = {
+        .self = &r.flow, .n = n, .dim = score->dim, .first_sample = o->first_sample, .rhs = drift};
+    if ((st = ito__flow_solve(&r.flow, &rows, o->per_sample, &ode, r.t0, r.t1, r.x, &spent, err)) != ITO_OK)
         goto done;
-    if (denoises && (st = denoise(&flow, eps, x, s, err)) != ITO_OK) goto done;
-    memcpy(out, x, count * sizeof *x);
-    if (report != NULL) *report = (ito_flow_report){.nfe = flow.nfe, .ode = solved};
+    if (r.s != NULL) {
+        if ((st = denoise(&r.flow, r.t1, r.x, r.s, err)) != ITO_OK) goto done;
+        spent.nfe_mean++;
+    }
+    memcpy(out, r.x, (size_t)(n * score->dim) * sizeof *out);
+    spent.nfe = r.flow.nfe;
+    if (report != NULL) *report = spent;
 done:
-    ito__free(s);
-    ito__free(x);
-    ito__flow_close(&flow);
+    close_run(&r);
     return st;
 }
 
 ito_status ito_ode_sample(const ito_sde *sde, const ito_score *score, const ito_flow_options *options,
                           int64_t n, double *x, ito_flow_report *report, ito_error *err) {
     const ito_status st = ito__check_temperature(options->temperature, err);
-    return st != ITO_OK ? st : run(from_prior, sde, score, options, n, NULL, x, report, err);
+    return st != ITO_OK ? st : carry(from_prior, sde, score, options, n, NULL, x, report, err);
 }
 
 ito_status ito_ode_encode(const ito_sde *sde, const ito_score *score, const ito_flow_options *options,
                           int64_t n, const double *x, double *z, ito_flow_report *report, ito_error *err) {
-    return run(from_data, sde, score, options, n, x, z, report, err);
+    return carry(from_data, sde, score, options, n, x, z, report, err);
 }
 
 ito_status ito_ode_decode(const ito_sde *sde, const ito_score *score, const ito_flow_options *options,
                           int64_t n, const double *z, double *x, ito_flow_report *report, ito_error *err) {
-    return run(from_latent, sde, score, options, n, z, x, report, err);
+    return carry(from_latent, sde, score, options, n, z, x, report, err);
 }

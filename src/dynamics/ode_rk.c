@@ -1,47 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The adaptive Runge-Kutta integrator: stages, error norm, step controller.
+ * Stages and error norms of many systems at once, each with its own time and step.
  *
- * Source: Hairer, Norsett and Wanner, Solving Ordinary Differential Equations I (1993), II.4; constants of
- * the controller as in SciPy's RK45. Vectors are worked on in blocks, in parallel; each block's sum runs in a
- * fixed order and the blocks' sums are added in order, so results do not depend on the thread count.
+ * The values of a system are worked on in blocks, in parallel with those of the others; a block's sum runs in
+ * a fixed order and the blocks' sums are added in order. So a system's result depends neither on the thread
+ * count nor on the systems beside it.
  */
-#include "core/memory.h"
-#include "dynamics/noise.h"
 #include "dynamics/ode.h"
 
-#include <float.h>
+#include "dynamics/noise.h"
 #include <math.h>
-#include <string.h>
 
 enum { block_values = 512 };
 
-static const double safety = 0.9, min_factor = 0.2, max_factor = 10;
-static const double min_rtol = 100 * DBL_EPSILON;
+/* One block of the system in one place, at `first` of its array [n, dim]. */
+typedef struct block {
+    int64_t place, first, size;
+} block;
 
-struct ito_ode_solver {
-    const ito__tableau *tableau;
-    const ito_ode *ode;
-    const ito_ode_options *options;
-    double t, t0, t1, direction; /* direction: +1 or -1 */
-    double max_step, length;     /* |h|: limit, and of the next attempt */
-    double *y, *y_new;           /* [dim] */
-    double *k[ITO__RK_STAGES];   /* [dim] each; k[0] = f(t, y) */
-    double *block_sum;           /* [blocks] */
-    double *memory;              /* owns all of them */
-    ito_ode_report report;
-};
-
-ito_ode_options ito_ode_default(void) {
-    return (ito_ode_options){.method = "dormand_prince", .rtol = 1e-5, .atol = 1e-5};
-}
-
-static int64_t block_count(int64_t dim) {
+int64_t ito__rk_blocks(int64_t dim) {
     return (dim - 1) / block_values + 1;
 }
 
-static int64_t block_size(int64_t dim, int64_t first) {
-    return dim - first < block_values ? dim - first : block_values;
+static block block_at(int64_t dim, int64_t blocks, int64_t index) {
+    const int64_t place = index / blocks, offset = index % blocks * block_values;
+    return (block){place, place * dim + offset, dim - offset < block_values ? dim - offset : block_values};
+}
+
+static ito__ode_control *control_of(ito_ode_solver *rk, int64_t place) {
+    return &rk->control[rk->row[place]];
 }
 
 /* out = sum_j w_j v_j on the block that begins at `first`. */
@@ -56,222 +43,100 @@ static void combine(int64_t first, int64_t size, int count, const double *w, dou
 }
 
 /* y_new = y + h sum_j w_j k_j over the first `count` stages. */
-static void advance(ito_ode_solver *rk, double h, int count, const double *w) {
-    const int64_t dim = rk->ode->dim;
-#pragma omp parallel for schedule(static) if (dim > ITO__PARALLEL_VALUES)
-    for (int64_t first = 0; first < dim; first += block_values) {
-        const int64_t size = block_size(dim, first);
+static void advance(ito_ode_solver *rk, int count, const double *w) {
+    const int64_t dim = rk->ode->dim, blocks = ito__rk_blocks(dim);
+#pragma omp parallel for schedule(static) if (rk->active * dim > ITO__PARALLEL_VALUES)
+    for (int64_t i = 0; i < rk->active * blocks; i++) {
+        const block b = block_at(dim, blocks, i);
+        const double h = control_of(rk, b.place)->h;
         double slope[block_values];
-        combine(first, size, count, w, rk->k, slope);
-        for (int64_t e = 0; e < size; e++) rk->y_new[first + e] = rk->y[first + e] + h * slope[e];
+        combine(b.first, b.size, count, w, rk->k, slope);
+        for (int64_t e = 0; e < b.size; e++) rk->y_new[b.first + e] = rk->y[b.first + e] + h * slope[e];
     }
 }
 
-/* RMS over all components of sum_j w_j v_j / (atol + rtol max(|y|, |z|)). */
-static double scaled_norm(ito_ode_solver *rk, int count, const double *w, double *const *v, const double *z) {
-    const int64_t dim = rk->ode->dim, blocks = block_count(dim);
+/* norm of each system = RMS over its values of sum_j w_j v_j / (atol + rtol max(|y|, |z|)). */
+static void scaled_norms(ito_ode_solver *rk, int count, const double *w, double *const *v, const double *z,
+                         double *norm) {
+    const int64_t dim = rk->ode->dim, blocks = ito__rk_blocks(dim);
     const double rtol = rk->options->rtol, atol = rk->options->atol;
-#pragma omp parallel for schedule(static) if (dim > ITO__PARALLEL_VALUES)
-    for (int64_t b = 0; b < blocks; b++) {
-        const int64_t first = b * block_values, size = block_size(dim, first);
+#pragma omp parallel for schedule(static) if (rk->active * dim > ITO__PARALLEL_VALUES)
+    for (int64_t i = 0; i < rk->active * blocks; i++) {
+        const block b = block_at(dim, blocks, i);
         double value[block_values], sum = 0;
-        combine(first, size, count, w, v, value);
-        for (int64_t e = 0; e < size; e++) {
-            const double scale = atol + rtol * fmax(fabs(rk->y[first + e]), fabs(z[first + e]));
+        combine(b.first, b.size, count, w, v, value);
+        for (int64_t e = 0; e < b.size; e++) {
+            const double scale = atol + rtol * fmax(fabs(rk->y[b.first + e]), fabs(z[b.first + e]));
             sum += value[e] / scale * (value[e] / scale);
         }
-        rk->block_sum[b] = sum;
+        rk->block_sum[i] = sum;
     }
-    double sum = 0;
-    for (int64_t b = 0; b < blocks; b++) sum += rk->block_sum[b];
-    return sqrt(sum / (double)dim);
+    for (int64_t p = 0; p < rk->active; p++) {
+        double sum = 0;
+        for (int64_t b = 0; b < blocks; b++) sum += rk->block_sum[p * blocks + b];
+        norm[p] = sqrt(sum / (double)dim);
+    }
 }
 
-static ito_status evaluate(ito_ode_solver *rk, double t, const double *y, double *dydt, ito_error *err) {
-    rk->report.nfev++;
-    return rk->ode->rhs(rk->ode->self, t, y, dydt, err);
+ito_status ito__rk_evaluate(ito_ode_solver *rk, double c, const double *y, double *dydt, ito_error *err) {
+    rk->calls++;
+    for (int64_t p = 0; p < rk->active; p++) {
+        ito__ode_control *control = control_of(rk, p);
+        control->report.nfev++;
+        rk->times[p] = control->t + c * control->h;
+    }
+    return rk->ode->rhs(rk->ode->self, rk->active, rk->row, rk->times, y, dydt, err);
 }
 
-/* Hairer, Norsett and Wanner, II.4, "Starting step size": h such that the first neglected term of an Euler
- * step, estimated from a trial one, is about 1/100 of the tolerance. */
-static ito_status choose_first_step(ito_ode_solver *rk, ito_error *err) {
+ito_status ito__rk_first_step(ito_ode_solver *rk, ito_error *err) {
     const double one = 1, difference[2] = {-1, 1};
-    const double d0 = scaled_norm(rk, 1, &one, &rk->y, rk->y);
-    const double d1 = scaled_norm(rk, 1, &one, rk->k, rk->y);
-    const double h0 = d0 < 1e-5 || d1 < 1e-5 ? 1e-6 : 0.01 * d0 / d1;
+    double *const d0 = rk->norm[0], *const d1 = rk->norm[1], *const d2 = rk->norm[2];
+    scaled_norms(rk, 1, &one, &rk->y, rk->y, d0);
+    scaled_norms(rk, 1, &one, rk->k, rk->y, d1);
+    for (int64_t p = 0; p < rk->active; p++) ito__ode_try_first(&rk->span, d0[p], d1[p], control_of(rk, p));
 
-    advance(rk, rk->direction * h0, 1, &one);
-    const ito_status st = evaluate(rk, rk->t + rk->direction * h0, rk->y_new, rk->k[1], err);
+    advance(rk, 1, &one);
+    const ito_status st = ito__rk_evaluate(rk, 1, rk->y_new, rk->k[1], err);
     if (st != ITO_OK) return st;
-    const double d2 = scaled_norm(rk, 2, difference, rk->k, rk->y) / h0;
-
-    const double h1 = d1 <= 1e-15 && d2 <= 1e-15
-                          ? fmax(1e-6, 1e-3 * h0)
-                          : pow(0.01 / fmax(d1, d2), 1.0 / (rk->tableau->error_order + 1));
-    rk->length = fmin(100 * h0, h1);
+    scaled_norms(rk, 2, difference, rk->k, rk->y, d2);
+    for (int64_t p = 0; p < rk->active; p++) {
+        ito__ode_control *c = control_of(rk, p);
+        ito__ode_choose_first(&rk->span, d1[p], d2[p] / fabs(c->h), c);
+    }
     return ITO_OK;
 }
 
-/* All stages of a step of h, the new state and its error norm. */
-static ito_status attempt(ito_ode_solver *rk, double h, double *error, ito_error *err) {
+ito_status ito__rk_attempt(ito_ode_solver *rk, ito_error *err) {
     const ito__tableau *m = rk->tableau;
     ito_status st;
     for (int i = 1; i < m->stages; i++) {
-        advance(rk, h, i, m->a[i]);
-        if ((st = evaluate(rk, rk->t + m->c[i] * h, rk->y_new, rk->k[i], err)) != ITO_OK) return st;
+        advance(rk, i, m->a[i]);
+        if ((st = ito__rk_evaluate(rk, m->c[i], rk->y_new, rk->k[i], err)) != ITO_OK) return st;
     }
-    *error = fabs(h) * scaled_norm(rk, m->stages, m->e, rk->k, rk->y_new);
+    scaled_norms(rk, m->stages, m->e, rk->k, rk->y_new, rk->norm[0]);
+    for (int64_t p = 0; p < rk->active; p++) {
+        ito__ode_control *c = control_of(rk, p);
+        c->error = fabs(c->h) * rk->norm[0][p];
+    }
     return ITO_OK;
-}
-
-static ito_status stopped(const ito_ode_solver *rk, ito_status st, ito_error *err) {
-    return ito_error_set(err, st, "ode: a callback stopped it at t = %g after %lld steps: run it again",
-                         rk->t, (long long)rk->report.accepted);
-}
-
-static ito_status show_attempt(const ito_ode_solver *rk, double h, double error, ito_error *err) {
-    const ito_ode_options *o = rk->options;
-    if (o->observe == NULL) return ITO_OK;
-    const ito_ode_attempt seen = {.t = rk->t,
-                                  .h = h,
-                                  .error = error,
-                                  .accepted = error < 1,
-                                  .dim = rk->ode->dim,
-                                  .y = rk->y,
-                                  .y_new = rk->y_new,
-                                  .solver = rk};
-    const ito_status st = o->observe(o->observe_self, &seen);
-    return st == ITO_OK ? ITO_OK : stopped(rk, st, err);
-}
-
-static ito_status report_progress(const ito_ode_solver *rk, ito_error *err) {
-    const ito_progress *p = &rk->options->progress;
-    if (p->report == NULL) return ITO_OK;
-    const double covered = (rk->t - rk->t0) / (rk->t1 - rk->t0);
-    const ito_status st = p->report(p->self, (int64_t)(1000 * covered), 1000);
-    return st == ITO_OK ? ITO_OK : stopped(rk, st, err);
-}
-
-/* The new state becomes the current one; its derivative, the last stage, the first. */
-static void accept(ito_ode_solver *rk, double t_new) {
-    const int last = rk->tableau->stages - 1;
-    double *const y = rk->y, *const k = rk->k[0];
-    rk->y = rk->y_new;
-    rk->y_new = y;
-    rk->k[0] = rk->k[last];
-    rk->k[last] = k;
-    rk->t = t_new;
-    rk->report.accepted++;
-}
-
-/* Attempts until one is accepted; chooses the length of the next. A NaN error counts as a rejection. */
-static ito_status step(ito_ode_solver *rk, ito_error *err) {
-    const double exponent = -1.0 / (rk->tableau->error_order + 1);
-    const double shortest = 10 * fabs(nextafter(rk->t, rk->direction * HUGE_VAL) - rk->t);
-    double length = fmin(fmax(rk->length, shortest), rk->max_step), error = 0, largest = max_factor;
-    ito_status st;
-    for (;;) {
-        if (!(length >= shortest))
-            return ito_error_set(
-                err, ITO_E_NUMERIC,
-                "ode: the step vanished at t = %.17g after %lld accepted and %lld rejected (error norm %g "
-                "at the last): use a larger rtol or atol, or look for a singularity there",
-                rk->t, (long long)rk->report.accepted, (long long)rk->report.rejected, error);
-        double t_new = rk->t + rk->direction * length;
-        if (rk->direction * (t_new - rk->t1) > 0) t_new = rk->t1;
-        const double h = t_new - rk->t;
-
-        if ((st = attempt(rk, h, &error, err)) != ITO_OK) return st;
-        if ((st = show_attempt(rk, h, error, err)) != ITO_OK) return st;
-        const double factor = safety * pow(error, exponent);
-        if (error < 1) {
-            rk->length = fabs(h) * fmin(largest, factor);
-            accept(rk, t_new);
-            return report_progress(rk, err);
-        }
-        length = fabs(h) * fmax(min_factor, factor);
-        largest = 1;
-        rk->report.rejected++;
-    }
 }
 
 void ito_ode_interpolate(const ito_ode_attempt *seen, double theta, double *out) {
     const ito_ode_solver *rk = seen->solver;
     const ito__tableau *m = rk->tableau;
+    const int64_t begin = seen->y - rk->y; /* of its place */
     const double h = seen->h, rest = 1 - theta;
+    const double *first_slope = rk->k[0] + begin, *last_slope = rk->k[m->stages - 1] + begin;
     for (int64_t first = 0; first < seen->dim; first += block_values) {
-        const int64_t size = block_size(seen->dim, first);
+        const int64_t size = seen->dim - first < block_values ? seen->dim - first : block_values;
         double quartic[block_values];
-        combine(first, size, m->stages, m->dense, rk->k, quartic);
+        combine(begin + first, size, m->stages, m->dense, rk->k, quartic);
         for (int64_t e = 0; e < size; e++) {
             const double y = seen->y[first + e], rise = seen->y_new[first + e] - y;
-            const double begin = h * rk->k[0][first + e] - rise;
-            const double end = rise - h * rk->k[m->stages - 1][first + e];
+            const double head = h * first_slope[first + e] - rise;
+            const double tail = rise - h * last_slope[first + e];
             out[first + e] =
-                y + theta * (rise + rest * (begin + theta * (end - begin + rest * h * quartic[e])));
+                y + theta * (rise + rest * (head + theta * (tail - head + rest * h * quartic[e])));
         }
     }
-}
-
-static ito_status check(const ito_ode *ode, const ito_ode_options *o, double t0, double t1, ito_error *err) {
-    if (ode->dim < 1)
-        return ito_error_set(err, ITO_E_ARG, "dim: is %lld: use at least 1", (long long)ode->dim);
-    if (ode->rhs == NULL)
-        return ito_error_set(err, ITO_E_ARG, "rhs: is NULL: set the function that evaluates dy/dt");
-    if (!isfinite(t0)) return ito_error_set(err, ITO_E_ARG, "t0: is %g: use a finite time", t0);
-    if (!isfinite(t1)) return ito_error_set(err, ITO_E_ARG, "t1: is %g: use a finite time", t1);
-    if (!(o->rtol >= min_rtol && isfinite(o->rtol)))
-        return ito_error_set(err, ITO_E_ARG, "rtol: is %g: use at least %.2g, such as 1e-5", o->rtol,
-                             min_rtol);
-    if (!(o->atol > 0 && isfinite(o->atol)))
-        return ito_error_set(err, ITO_E_ARG, "atol: is %g: use a positive number, such as 1e-5", o->atol);
-    if (!(o->first_step >= 0 && isfinite(o->first_step)))
-        return ito_error_set(err, ITO_E_ARG, "first_step: is %g: use a length, or 0 to have it chosen",
-                             o->first_step);
-    if (!(o->max_step >= 0))
-        return ito_error_set(err, ITO_E_ARG, "max_step: is %g: use a length, or 0 for no limit", o->max_step);
-    return ITO_OK;
-}
-
-static ito_status allocate(ito_ode_solver *rk, ito_error *err) {
-    const size_t dim = (size_t)rk->ode->dim, blocks = (size_t)block_count(rk->ode->dim);
-    size_t values;
-    if (!ito__mul_size(dim, (size_t)rk->tableau->stages + 2, &values) || values + blocks < values ||
-        (rk->memory = ito__alloc(values + blocks, sizeof(double))) == NULL)
-        return ito_error_set(err, ITO_E_NOMEM, "ode: no memory for %lld values: use a smaller batch",
-                             (long long)rk->ode->dim);
-    rk->y = rk->memory;
-    rk->y_new = rk->y + dim;
-    for (int i = 0; i < rk->tableau->stages; i++) rk->k[i] = rk->y_new + (size_t)(i + 1) * dim;
-    rk->block_sum = rk->memory + values;
-    return ITO_OK;
-}
-
-ito_status ito_ode_solve(const ito_ode *ode, const ito_ode_options *options, double t0, double t1, double *y,
-                         ito_ode_report *report, ito_error *err) {
-    ito_ode_solver rk = {.ode = ode,
-                         .options = options,
-                         .t = t0,
-                         .t0 = t0,
-                         .t1 = t1,
-                         .direction = t1 < t0 ? -1 : 1,
-                         .max_step = options->max_step > 0 ? options->max_step : HUGE_VAL,
-                         .length = options->first_step};
-    const size_t bytes = (size_t)ode->dim * sizeof *y;
-    ito_status st;
-    if ((st = check(ode, options, t0, t1, err)) != ITO_OK) goto done;
-    if ((st = ito__tableau_find(options->method, &rk.tableau, err)) != ITO_OK) goto done;
-    if ((st = allocate(&rk, err)) != ITO_OK) goto done;
-
-    memcpy(rk.y, y, bytes);
-    if ((st = evaluate(&rk, t0, rk.y, rk.k[0], err)) != ITO_OK) goto done;
-    if (rk.length == 0 && (st = choose_first_step(&rk, err)) != ITO_OK) goto done;
-    while (rk.t != t1)
-        if ((st = step(&rk, err)) != ITO_OK) goto done;
-
-    memcpy(y, rk.y, bytes);
-    if (report != NULL) *report = rk.report;
-done:
-    ito__free(rk.memory);
-    return st;
 }

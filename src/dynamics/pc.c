@@ -68,10 +68,18 @@ double ito__pc_alpha(const ito__pc *pc) {
     return fmin(r * r, 1);
 }
 
+void ito__pc_noise_more(ito__pc *pc, int draw, double *out) {
+    const int64_t step = pc->i * (1 + pc->predictor->more_draws) + draw;
+    pc->noise.normal(pc->noise.self, ITO_RNG_PREDICTOR, (uint32_t)step, pc->n, pc->dim, out);
+}
+
 void ito__pc_noise(ito__pc *pc, ito_purpose purpose) {
-    const int64_t draw =
-        purpose == ITO_RNG_CORRECTOR ? pc->i * pc->options->corrector_steps + pc->sweep : pc->i;
-    pc->noise.normal(pc->noise.self, purpose, (uint32_t)draw, pc->n, pc->dim, pc->z);
+    if (purpose == ITO_RNG_PREDICTOR) {
+        ito__pc_noise_more(pc, 0, pc->z);
+        return;
+    }
+    const int64_t step = pc->i * pc->options->corrector_steps + pc->sweep;
+    pc->noise.normal(pc->noise.self, purpose, (uint32_t)step, pc->n, pc->dim, pc->z);
 }
 
 void ito__pc_update(ito__pc *pc, double A, double S, double Z) {

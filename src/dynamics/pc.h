@@ -21,10 +21,12 @@ typedef struct ito__method {
     const char *summary; /* one sentence, with its source */
     int score_calls;     /* of one step */
     bool needs_noise;    /* draws normals, unless eta = 0 where it uses eta */
+    int more_draws;      /* of normals in one step of a predictor, past the first */
     bool uses_chain;     /* reads coefficients of the forward chain, which needs enough steps */
     bool follows_grid;   /* a predictor that goes from pc->t to pc->t_next, whatever the grid */
     bool uses_eta;       /* scales its noise by pc->eta */
     double eta;          /* its own eta, where the options give none */
+    bool uses_churn;     /* draws normals where options->churn > 0 */
     int arrays;          /* of [n, dim] that it keeps in pc->extra from step to step */
     /* Refuses what this method alone cannot do; may be NULL. */
     ito_status (*check)(const ito__pc *pc, ito_error *err);
@@ -75,6 +77,8 @@ ito_status ito__pc_score(ito__pc *pc, ito_error *err);
 /* s = score(x, t) anywhere; x, s [n, dim]. */
 ito_status ito__pc_score_at(ito__pc *pc, const double *x, double t, double *s, ito_error *err);
 void ito__pc_noise(ito__pc *pc, ito_purpose purpose); /* z ~ N(0, I) */
+/* out [n, dim] ~ N(0, I): draw 1..more_draws of this step of the predictor; z is draw 0. */
+void ito__pc_noise_more(ito__pc *pc, int draw, double *out);
 /* Of the step from t to t_next: its length, F and G of the forward transition x' = x + F x + G z from t_next
  * to t, and Langevin's alpha. Those of the chain where the run follows it. */
 double ito__pc_length(const ito__pc *pc);
@@ -104,6 +108,16 @@ ito_status ito__predictor_euler_maruyama(ito__pc *pc, ito_error *err);
 ito_status ito__predictor_reverse_diffusion(ito__pc *pc, ito_error *err);
 ito_status ito__predictor_ancestral(ito__pc *pc, ito_error *err);
 ito_status ito__predictor_ancestral_check(const ito__pc *pc, ito_error *err);
+ito_status ito__predictor_ddim(ito__pc *pc, ito_error *err);
+ito_status ito__predictor_ddim_check(const ito__pc *pc, ito_error *err);
+ito_status ito__predictor_dpmpp_2m(ito__pc *pc, ito_error *err);
+ito_status ito__predictor_dpmpp_3m(ito__pc *pc, ito_error *err);
+ito_status ito__predictor_dpmpp_sde_2m(ito__pc *pc, ito_error *err);
+ito_status ito__predictor_unipc(ito__pc *pc, ito_error *err);
+ito_status ito__predictor_heun(ito__pc *pc, ito_error *err);
+ito_status ito__predictor_heun_check(const ito__pc *pc, ito_error *err);
+ito_status ito__predictor_srk_strong(ito__pc *pc, ito_error *err);
+ito_status ito__predictor_srk_weak2(ito__pc *pc, ito_error *err);
 ito_status ito__corrector_langevin(ito__pc *pc, ito_error *err);
 ito_status ito__corrector_ald(ito__pc *pc, ito_error *err);
 

@@ -33,6 +33,19 @@ ito_pc_options ito_pc_default(const ito_sde *sde) {
                             .temperature = 1};
 }
 
+static ito_status check_churn(const ito_pc_options *o, ito_error *err) {
+    if (!(o->churn >= 0 && isfinite(o->churn)))
+        return ito_error_set(err, ITO_E_ARG, "churn: is %g: use 0 for none, or more, such as 40", o->churn);
+    if (!(o->churn_min >= 0))
+        return ito_error_set(err, ITO_E_ARG, "churn_min: is %g: use a ratio b/a of 0 or more", o->churn_min);
+    if (!(o->churn_max >= o->churn_min))
+        return ito_error_set(err, ITO_E_ARG, "churn_max: is %g, below churn_min = %g: use a higher ratio",
+                             o->churn_max, o->churn_min);
+    if (!(o->churn_noise >= 0 && isfinite(o->churn_noise)))
+        return ito_error_set(err, ITO_E_ARG, "churn_noise: is %g: use a factor near 1", o->churn_noise);
+    return ITO_OK;
+}
+
 static ito_status check_ranges(const ito_pc_options *o, ito_error *err) {
     if (o->steps < 2)
         return ito_error_set(err, ITO_E_ARG, "steps: is %lld: use at least 2, such as 1000",
@@ -48,11 +61,12 @@ static ito_status check_ranges(const ito_pc_options *o, ito_error *err) {
     if (!isfinite(o->eta))
         return ito_error_set(err, ITO_E_ARG, "eta: is %g: use 0 or more, or -1 for the predictor's own",
                              o->eta);
-    return ito__check_temperature(o->temperature, err);
+    const ito_status st = check_churn(o, err);
+    return st != ITO_OK ? st : ito__check_temperature(o->temperature, err);
 }
 
-/* The weight of the noise: of the options where the predictor has it, or its own. */
-static ito_status settle_eta(ito__pc *pc, ito_error *err) {
+/* The weight of the noise: of the options where the predictor has it, or its own. Churn likewise. */
+static ito_status settle_noise(ito__pc *pc, ito_error *err) {
     const ito_pc_options *o = pc->options;
     const ito__method *m = pc->predictor;
     if (o->probability_flow && m->needs_noise && !m->uses_eta)
@@ -65,6 +79,9 @@ static ito_status settle_eta(ito__pc *pc, ito_error *err) {
                              "eta: is %g, but %s has none: leave it at -1, or use euler_maruyama, "
                              "reverse_diffusion or ddim",
                              o->eta, m->name);
+    if (o->churn > 0 && !m->uses_churn)
+        return ito_error_set(err, ITO_E_ARG, "churn: is %g, but %s has none: leave it at 0, or use heun",
+                             o->churn, m->name);
     pc->eta = o->probability_flow ? 0 : o->eta >= 0 ? o->eta : m->eta;
     return ITO_OK;
 }
@@ -75,7 +92,7 @@ static ito_status choose_methods(ito__pc *pc, ito_error *err) {
     ito_status st;
     if ((st = ito__predictor_find(o->predictor, &pc->predictor, err)) != ITO_OK) return st;
     if ((st = ito__corrector_find(o->corrector, &pc->corrector, err)) != ITO_OK) return st;
-    if ((st = settle_eta(pc, err)) != ITO_OK) return st;
+    if ((st = settle_noise(pc, err)) != ITO_OK) return st;
 
     pc->chain = strcmp(o->grid, "uniform") == 0 && !pc->predictor->follows_grid;
     const bool corrects_by_chain = pc->corrector->uses_chain && !o->marginal_alpha;

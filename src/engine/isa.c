@@ -1,25 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Which instruction set runs: detection, names, and the choice of kernel table.
+ * Which instruction set runs: names, and the choice of kernel table.
  */
+#include "core/isa.h"
 #include "engine/plan.h"
+
+#include <assert.h>
 
 const char *ito_isa_name(ito_isa isa) {
     static const char *const names[ITO_ISA_COUNT] = {"auto", "plain", "avx2", "avx512"};
     return isa >= 0 && isa < ITO_ISA_COUNT ? names[isa] : "unknown";
 }
 
+/* Both enumerations rise in the same steps; the public one begins with AUTO. */
+static_assert(ITO_ISA_AVX512 - ITO_ISA_PLAIN == ITO__ISA_AVX512 - ITO__ISA_PLAIN, "the same steps");
+static_assert(ITO_ISA_AVX2 - ITO_ISA_PLAIN == ITO__ISA_AVX2 - ITO__ISA_PLAIN, "the same steps");
+
 ito_isa ito_isa_detect(void) {
-#if defined(__x86_64__)
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vl"))
-        return ITO_ISA_AVX512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2"))
-        return ITO_ISA_AVX2;
-#endif
-    return ITO_ISA_PLAIN;
+    return (ito_isa)(ITO_ISA_PLAIN + (int)ito__isa_detect());
 }
 
 const ito__kernel *ito__fast_kernels(ito_isa isa) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * .npz: a zip of .npy arrays, through libzip. Entries are stored without compression and all carry the same
- * date, so equal arrays give equal files.
+ * .npy, and .npz: a zip of .npy arrays, through libzip. Entries are stored without compression and all carry
+ * the same date, so equal arrays give equal files.
  */
 #include "core/memory.h"
 #include "formats/files.h"
@@ -131,6 +131,21 @@ done:
     if (archive != NULL) zip_source_free(archive);
     ito__free(headers);
     zip_error_fini(&error);
+    return st;
+}
+
+ito_status ito_npy_write(const char *path, const ito_tensor *array, ito_error *err) {
+    npy_header header;
+    ito__output o = {0};
+    ito_status st;
+    if ((st = check_array(path, array, err)) != ITO_OK) return st;
+    if ((st = ito__npy_header(path, array, header.text, &header.length, err)) != ITO_OK) return st;
+    const size_t bytes = (size_t)array->count * ito_dtype_size(array->dtype);
+    if ((st = ito__output_open(&o, path, err)) == ITO_OK)
+        st = ito__output_write(&o, header.text, header.length, err);
+    if (st == ITO_OK && bytes > 0) st = ito__output_write(&o, array->data, bytes, err);
+    if (st == ITO_OK) st = ito__output_commit(&o, err);
+    ito__output_release(&o);
     return st;
 }
 

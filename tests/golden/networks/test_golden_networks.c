@@ -215,10 +215,10 @@ static double distance(const run *r, const void *got, const double *want, int64_
         double error = 0, largest = 0;
         for (int64_t i = k * n / groups; i < (k + 1) * n / groups; i++) {
             double e = fabs(at(r, got, i) - want[i]);
-            if (!(e <= error)) error = e; /* also when e is NaN */
+            if (!isnan(error) && !(e <= error)) error = e; /* a NaN stays */
             largest = fmax(largest, fabs(want[i]));
         }
-        if (!(error / largest <= worst)) worst = error / largest;
+        if (!isnan(worst) && !(error / largest <= worst)) worst = error / largest;
     }
     return worst;
 }
@@ -248,8 +248,8 @@ static void check_norms(const run *r, void *const *grads, double bound) {
         for (int64_t j = 0; j < n; j++) sum += at(r, grads[i], j) * at(r, grads[i], j);
         bool zero = want[k] < 1e-12 * largest;
         double error = fabs(sqrt(sum) - want[k]) / (zero ? largest : want[k]);
-        if (!zero && !(error <= worst)) worst = error;
-        if (zero && !(error <= worst_zero)) worst_zero = error;
+        if (!zero && !isnan(worst) && !(error <= worst)) worst = error;
+        if (zero && !isnan(worst_zero) && !(error <= worst_zero)) worst_zero = error;
         if (!zero && !(error <= bound))
             print_message("    gradient norm of %s: %g\n", r->c->param_names[k], error);
         k++;

@@ -4,8 +4,8 @@
  *
  * The largest distance of the 1024 samples' distribution function from the exact one (Kolmogorov-Smirnov) has
  * the bound 2.7 / sqrt(n), which samples of the truth exceed with probability 2 exp(-2 2.7^2) < 1e-6, and an
- * allowance for the bias of 500 steps. The 34 runs that must pass raise a false alarm for one seed in 30,000;
- * the seed is fixed.
+ * allowance for the bias of 500 steps. The runs that must pass, fewer than 100, raise a false alarm for less
+ * than one seed in 10,000; the seed is fixed.
  */
 #include <setjmp.h>
 #include <stdarg.h>
