@@ -147,6 +147,27 @@ static ito_status undefined_past_a_half(void *self, double t, const double *y, d
 }
 
 /* The solution of y' = y^2 ends at t = 1; that of y' = sqrt(1/2 - t) at 1/2, where it turns NaN. */
+/* y' = 1e-9 y on [0, 1], undefined outside: a trial of 1 % of y per step would leave at once. */
+static ito_status hardly_moving(void *self, double t, const double *y, double *dydt, ito_error *err) {
+    (void)err;
+    dydt[0] = t >= 0 && t <= 1 ? 1e-9 * y[0] : (double)NAN;
+    *(double *)self = fmax(*(double *)self, fabs(t - 0.5));
+    return ITO_OK;
+}
+
+static void f_is_asked_inside_the_span_only(void **state) {
+    (void)state;
+    ito_ode_options o = ito_ode_default();
+    o.rtol = o.atol = 1e-9;
+    for (int back = 0; back < 2; back++) {
+        double farthest = 0, y = 1000;
+        const ito_ode ode = {.self = &farthest, .dim = 1, .rhs = hardly_moving};
+        assert_int_equal(ito_ode_solve(&ode, &o, back, 1 - back, &y, NULL, NULL), ITO_OK);
+        assert_true(farthest <= 0.5);
+        assert_true(fabs(y - 1000 * exp(back ? -1e-9 : 1e-9)) < 1e-9);
+    }
+}
+
 static void a_vanishing_step_ends_with_a_message(void **state) {
     (void)state;
     const ito_ode odes[] = {{.dim = 1, .rhs = explode}, {.dim = 1, .rhs = undefined_past_a_half}};
@@ -265,6 +286,7 @@ int main(void) {
         cmocka_unit_test(orders_are_those_of_the_tableau),
         cmocka_unit_test(error_follows_the_tolerance),
         cmocka_unit_test(the_way_back_ends_at_the_start),
+        cmocka_unit_test(f_is_asked_inside_the_span_only),
         cmocka_unit_test(a_vanishing_step_ends_with_a_message),
         cmocka_unit_test(bad_arguments_are_named),
         cmocka_unit_test(callbacks_stop_and_come_back_unchanged),
