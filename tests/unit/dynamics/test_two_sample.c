@@ -114,6 +114,7 @@ typedef struct run {
     double factor;      /* of the score */
     ito_purpose silent; /* noise that is missing; ITO_RNG_USER: none */
     bool corrects_without_noise;
+    double eta; /* negative: the predictor's own */
     uint64_t seed;
 } run;
 
@@ -124,6 +125,7 @@ static ito_status sample_pc(const run *r, const ito_sde *sde, const ito_score *s
     options.corrector = r->corrector;
     options.probability_flow = r->probability_flow;
     options.steps = steps;
+    options.eta = r->eta;
     options.snr = 0.2;
     options.batch_norms =
         true; /* in the plane the norm of one score is near 0 at times, and a step very long */
@@ -189,6 +191,7 @@ static run pc(int kind, const char *predictor, const char *corrector, bool proba
                  .probability_flow = probability_flow,
                  .factor = 1,
                  .silent = ITO_RNG_USER,
+                 .eta = -1,
                  .seed = 40 + (uint64_t)kind};
 }
 
@@ -236,8 +239,12 @@ static void every_predictor_passes(void **state) {
     for (int kind = 0; kind < ITO_SDE_NETWORK_COUNT; kind++) {
         const ito_sde sde = ito_sde_default((ito_sde_kind)kind);
         for (int i = 0; (predictor = ito__predictor_at(i)) != NULL; i++)
-            if (predictor_applies(predictor, &sde))
-                expect_exact(*state, pc(kind, predictor->name, "none", false));
+            if (predictor_applies(predictor, &sde)) {
+                run r = pc(kind, predictor->name, "none", false);
+                expect_exact(*state, r);
+                r.eta = 1;
+                if (predictor->uses_eta && predictor->eta != r.eta) expect_exact(*state, r);
+            }
         expect_exact(*state, pc(kind, "euler_maruyama", "none", true));
         expect_exact(*state, pc(kind, "reverse_diffusion", "none", true));
     }
@@ -273,16 +280,16 @@ static void samples_of_one_sde_pass_for_those_of_another(void **state) {
     }
 }
 
-/* The first two predictors under every SDE, the others under one each. */
 static void broken_predictors_fail(void **state) {
     const ito__method *predictor;
     for (int kind = 0; kind < ITO_SDE_NETWORK_COUNT; kind++) {
         const ito_sde sde = ito_sde_default((ito_sde_kind)kind);
         for (int i = 0; (predictor = ito__predictor_at(i)) != NULL; i++) {
-            if (!predictor_applies(predictor, &sde) || (i > 1 && i % ITO_SDE_NETWORK_COUNT != kind)) continue;
-            const run r = pc(kind, predictor->name, "none", false);
+            if (!predictor_applies(predictor, &sde)) continue;
+            run r = pc(kind, predictor->name, "none", false);
             expect_broken(*state, r, -1, ITO_RNG_USER, "wrong sign");
             expect_broken(*state, r, 0.5, ITO_RNG_USER, "1/2 too many");
+            if (predictor->uses_eta) r.eta = 1;
             if (predictor->needs_noise) expect_broken(*state, r, 1, ITO_RNG_PREDICTOR, "no noise");
         }
         const run ode = pc(kind, "euler_maruyama", "none", true);
