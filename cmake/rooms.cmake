@@ -8,10 +8,16 @@ target_include_directories(ito_flags INTERFACE ${PROJECT_SOURCE_DIR}/include ${P
 target_compile_definitions(ito_flags INTERFACE _POSIX_C_SOURCE=200809L)
 target_compile_options(ito_flags INTERFACE -Wall -Wextra -Wshadow -Wvla -Wdouble-promotion -Wstrict-prototypes
   -Wmissing-prototypes -Wconversion -Wno-sign-conversion -fvisibility=hidden $<$<BOOL:${ITO_WERROR}>:-Werror>)
-target_link_libraries(ito_flags INTERFACE OpenMP::OpenMP_C m)
+target_link_libraries(ito_flags INTERFACE m)
 if(ITO_SANITIZE)
   target_compile_options(ito_flags INTERFACE -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(ito_flags INTERFACE -fsanitize=address,undefined)
+endif()
+if(ITO_SANITIZE_THREADS) # without OpenMP: its runtime is not instrumented, so each of its barriers would look like a race
+  target_compile_options(ito_flags INTERFACE -fsanitize=thread -Wno-unknown-pragmas)
+  target_link_options(ito_flags INTERFACE -fsanitize=thread)
+else()
+  target_link_libraries(ito_flags INTERFACE OpenMP::OpenMP_C)
 endif()
 
 # ito_room(name SOURCES file... USES room... LIBRARIES target...)

@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Installs the build into a folder of its own and compiles a program against it as a user would: by pkg-config with the
+# Installs the build into a folder of its own and compiles programs against it as a user would: by pkg-config with the
 # shared and the static library, and by CMake's find_package.
 #   check-install.sh BUILD_FOLDER
 set -eu
 build=$(cd "$1" && pwd)
+examples=$(cd "$(dirname "$0")/../docs/examples" && pwd)
 place=$build/install-check
 rm -rf "$place"
 cmake --install "$build" --prefix "$place" >/dev/null
@@ -44,6 +45,8 @@ export PKG_CONFIG_PATH="$pc" LD_LIBRARY_PATH="$library"
     ./shared
     cc -o static consumer/main.c $(pkg-config --cflags --libs --static ito | sed "s,-lito,$library/libito.a,")
     env -u LD_LIBRARY_PATH ./static
+    cc -o banana "$examples/banana.c" $(pkg-config --cflags --libs ito) -lm
+    ./banana
 }
 cmake -S consumer -B consumer/build -G Ninja -DCMAKE_PREFIX_PATH="$PWD" >/dev/null
 cmake --build consumer/build >/dev/null

@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# All tests: the whole suite on the release build, then the unit tests again under AddressSanitizer and UBSan. Both runs
-# happen whatever the first one says; the closing lines are ctest's summaries of both.
-#   check.sh BUILD_FOLDER SANITIZED_FOLDER
+# All tests: the whole suite on the release build, then the unit tests again under AddressSanitizer and UBSan, and the
+# test of threads under ThreadSanitizer. All runs happen whatever the first one says; the closing lines are ctest's
+# summaries of all.
+#   check.sh BUILD_FOLDER SANITIZED_FOLDER THREADS_FOLDER
 set -eu
-build=$1 sanitized=$2
+build=$1 sanitized=$2 threads=$3
 jobs=${JOBS:-$(nproc)}
 status=0
 
@@ -21,12 +22,21 @@ run_tests() {
 export OMP_WAIT_POLICY=passive
 run_tests "$build"
 
-if [ ! -f "$sanitized/build.ninja" ]; then
-    cmake -S . -B "$sanitized" -G Ninja -DITO_SANITIZE=ON -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG="-O1 -g1"
-fi
-cmake --build "$sanitized" -j "$jobs" --target unit_tests
+# build_tests FOLDER TARGET OPTION...
+build_tests() {
+    folder=$1 target=$2
+    shift 2
+    [ -f "$folder/build.ninja" ] ||
+        cmake -S . -B "$folder" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG="-O1 -g1" "$@"
+    cmake --build "$folder" -j "$jobs" --target "$target"
+}
+
+build_tests "$sanitized" unit_tests -DITO_SANITIZE=ON
 export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
 run_tests "$sanitized" -L '^(unit|fault)$'
 
-scripts/summary.sh "$build" "$sanitized"
+build_tests "$threads" test_threads -DITO_SANITIZE_THREADS=ON
+run_tests "$threads" -R '^threads$'
+
+scripts/summary.sh "$build" "$sanitized" "$threads"
 exit $status

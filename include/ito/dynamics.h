@@ -115,8 +115,8 @@ typedef struct ito_pc_options {
     double eta;            /* weight of the noise in the reverse family; negative: the predictor's own, -1 */
     bool probability_flow; /* predictor follows the ODE, as with eta = 0: false */
     bool marginal_alpha;   /* Langevin's alpha from a(t) at two grid points, for any N: false, as published */
-    /* heun: S_churn, S_tmin, S_tmax (as noise-to-signal ratios b/a) and S_noise of [EDM] Alg 2: 0, 0, inf, 1
-     */
+    /* heun: S_churn, S_tmin, S_tmax (as noise-to-signal ratios b/a) and S_noise of [EDM] Alg 2: 0, 0, inf, 1.
+     * A raised ratio stays at or below that of T. churn above 0 is for heun alone, and not on the ODE. */
     double churn, churn_min, churn_max, churn_noise;
     bool batch_norms; /* Langevin norms averaged over the batch, as published; false: per sample */
     bool denoise;     /* return x_mean of the last predictor step: true */
@@ -134,6 +134,8 @@ typedef struct ito_pc_options {
 typedef struct ito_sample_report {
     int64_t nfe; /* real network calls per sample */
     double seconds;
+    /* Of them, within the score and for drawing the normals of the steps; 0 where a solver does not tell. */
+    double score_seconds, noise_seconds;
 } ito_sample_report;
 
 /* The published defaults for an SDE: reverse_diffusion and langevin (VE), euler_maruyama and none (VP,
@@ -142,8 +144,9 @@ ito_pc_options ito_pc_default(const ito_sde *sde);
 
 /* Draws n samples at t = eps into x [n, score->dim].  report may be NULL. Sample k of a seed is the same
  * whatever the batch and the threads, unless batch_norms couples the samples of a batch.
- * Errors: ARG names the option; NUMERIC names step, time and sample index when the score is not finite; the
- * status of a callback or of the score comes back unchanged. x is written on success only. */
+ * Errors: ARG names the option, and the sample of a prior_noise that is not finite; NUMERIC names step, time
+ * and sample index when the score is not finite; the status of a callback or of the score comes back
+ * unchanged. x is written on success only. */
 ito_status ito_pc_sample(const ito_sde *sde, const ito_score *score, const ito_pc_options *options, int64_t n,
                          double *x, ito_sample_report *report, ito_error *err);
 

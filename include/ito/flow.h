@@ -6,6 +6,7 @@
  *
  *   ito_ode_sample      prior -> data          ito_ode_encode   data -> latent x(T)
  *   ito_ode_decode      latent x(T) -> data    ito_likelihood   data -> log p(x), bits/dim
+ *   ito_slerp           between two latents
  *
  * States are [n, dim], row-major. By default the whole batch is one system with one step size (ode.h), as
  * published: within the tolerance, a sample depends on the others of its batch. With `per_sample` each sample
@@ -57,8 +58,9 @@ ito_flow_options ito_flow_default(void);
 
 /* Draws n samples at t = eps into x [n, score->dim] from the prior, which is that of ito_pc_sample for the
  * same seed. The functions of this header write their outputs on success only; report may be NULL.
- * Errors: ARG names the option; NUMERIC names time and sample of a score that is not finite, or tells of a
- * step that vanished, and of which sample; the status of a callback or of the score comes back unchanged. */
+ * Errors: ARG names the option, or the array and its sample with a value that is not finite; NUMERIC names
+ * time and sample of a score that is not finite, or tells of a step that vanished, and of which sample; the
+ * status of a callback or of the score comes back unchanged. */
 ito_status ito_ode_sample(const ito_sde *sde, const ito_score *score, const ito_flow_options *options,
                           int64_t n, double *x, ito_flow_report *report, ito_error *err);
 
@@ -69,6 +71,14 @@ ito_status ito_ode_encode(const ito_sde *sde, const ito_score *score, const ito_
 /* The way back: x at eps of the solution through z at T. */
 ito_status ito_ode_decode(const ito_sde *sde, const ito_score *score, const ito_flow_options *options,
                           int64_t n, const double *z, double *x, ito_flow_report *report, ito_error *err);
+
+/* Spherical interpolation of latents: out [dim] lies the part w of the way from a to b, by constant angular
+ * speed along the great circle, with the length (1 - w) |a| + w |b|. So the length is kept where a and b
+ * agree in it, as draws of the prior in many dimensions nearly do; a straight line would pass through points
+ * that no prior draws. w = 0 gives a, w = 1 gives b, bit for bit; w outside [0, 1] goes on along the circle.
+ * Where a and b point opposite ways any great circle joins them, and one is chosen; where one of them is 0
+ * the way is straight. a, b and out do not overlap. Source: Shoemake 1985. */
+void ito_slerp(int64_t dim, const double *a, const double *b, double w, double *out);
 
 typedef struct ito_likelihood_options {
     ito_ode_options ode;    /* ito_ode_default() */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Files: safetensors, .npz, PNG, animated WebP, IDX(.gz), published .pth checkpoints.
+ * Files: safetensors, .npz, .npy, CSV, PNG, animated WebP, IDX(.gz), published .pth checkpoints.
  *
  * Writers write beside the final name, fsync, and rename: a final name never holds a half-written file.
  * Readers check every size by arithmetic before they allocate or read; a damaged file is FORMAT with a
@@ -84,6 +84,19 @@ void ito_f32_from_bf16(int64_t n, const uint16_t *x, float *out);
 /* dtype U8, I32, I64, F32 or F64. */
 ito_status ito_npz_write(const char *path, int n, const ito_tensor *arrays, ito_error *err);
 ito_status ito_npz_open(const char *path, ito_tensor_file **out, ito_error *err);
+/* One array as .npy, of the same dtypes. Its name is not stored. */
+ito_status ito_npy_write(const char *path, const ito_tensor *array, ito_error *err);
+/* A file of that one array, which is given the name. */
+ito_status ito_npy_open(const char *path, const char *name, ito_tensor_file **out, ito_error *err);
+
+/* ---- CSV
+ * ------------------------------------------------------------------------------------------------------------
+ */
+
+/* A line with the names, then one for each row of x [n, columns]; 17 digits, which read back to the same
+ * bits. */
+ito_status ito_csv_write(const char *path, int64_t n, int columns, const char *const *names, const double *x,
+                         ito_error *err);
 
 /* ---- images
  * ----------------------------------------------------------------------------------------------------------
@@ -129,8 +142,30 @@ typedef struct ito_plot {
     bool log_x, log_y;
     int n;
     const ito_series *series;
+    /* The rest may stay 0. */
+    const char *band_label; /* of a grey band across the chart, from band_low to band_high */
+    double band_low, band_high;
+    double y_low, y_high; /* the range shown; y_low = y_high: that of the points */
+    bool legend_beside;   /* right of the chart instead of in a corner: for many curves */
 } ito_plot;
 ito_status ito_plot_write(const char *path, const ito_plot *plot, ito_error *err);
+/* n charts below one another in one picture. */
+ito_status ito_plots_write(const char *path, int n, const ito_plot *plots, ito_error *err);
+
+/* ---- scatter plots: points of the plane, perhaps over a density
+ * ----------------------------------------------------------------- */
+
+typedef struct ito_scatter {
+    const char *title; /* above the square; NULL: none */
+    double half;       /* both axes run from -half to half, in equal scale */
+    int64_t n;
+    const double *x;       /* [n, 2]; points outside, or not finite, are not drawn */
+    int64_t side;          /* cells of the density on either axis; 0: none */
+    const double *density; /* [side, side] at the cells' centres, rows from below to above, any unit */
+} ito_scatter;
+/* A picture of size x size pixels, [1, size, size, 3]. From 400 pixels on the grid has its numbers. Release
+ * *out. */
+ito_status ito_scatter_draw(const ito_scatter *s, int size, ito_images *out, ito_error *err);
 
 /* ---- IDX (the MNIST family), gzip or plain
  * ---------------------------------------------------------------------------- */

@@ -43,13 +43,15 @@ typedef struct ito_training_config {
 } ito_training_config;
 
 typedef struct ito_sampling_config {
-    char sampler[32];        /* "pc" */
+    char sampler[32];        /* "pc"; a kind of ito/sampler.h */
     char predictor[32];      /* "euler_maruyama" */
     char corrector[32];      /* "none" */
     int64_t steps;           /* 1000 */
     int64_t corrector_steps; /* 1 */
     double snr;              /* 0.16 */
+    char grid[32];           /* "uniform" */
     double eps;              /* 0 = the SDE's */
+    double rtol, atol;       /* 1e-5 both: of samplers with an adaptive step */
     bool batch_norms;        /* Langevin norms over the batch, as the published recipes */
     bool probability_flow;
     bool noise_removal;

@@ -56,6 +56,12 @@ typedef struct cli_common {
 } cli_common;
 extern const cli_option cli_common_options[];
 
+/* A table whose rows --help explains. */
+typedef struct cli_listing {
+    const char *title;                                      /* "Predictors" */
+    const char *(*name)(int index), *(*summary)(int index); /* NULL past the last */
+} cli_listing;
+
 typedef struct cli_verb {
     const char *name;
     const char *words;   /* its arguments as --help shows them: "MODEL INPUT" */
@@ -63,6 +69,7 @@ typedef struct cli_verb {
     const char *about;   /* a paragraph or two, for its own help */
     int least_words, most_words;
     const cli_option *options;
+    const cli_listing *listings;     /* up to one without a title; may be NULL */
     size_t size;                     /* of its struct of options */
     void (*defaults)(void *options); /* fills everything after `common`, which is set already */
     /* Finds wrong usage that the table cannot express; may be NULL. */
@@ -80,7 +87,8 @@ const char *cli_nearest(const char *word, const char *(*names)(const void *self,
 /* ---- verbs: main.c, verb_*.c */
 
 extern const cli_verb cli_verb_train, cli_verb_sample, cli_verb_info, cli_verb_forward, cli_verb_bench,
-    cli_verb_convert, cli_verb_help;
+    cli_verb_convert, cli_verb_likelihood, cli_verb_encode, cli_verb_decode, cli_verb_interpolate,
+    cli_verb_help;
 const cli_verb *cli_verb_at(int index);                        /* NULL past the last */
 const cli_verb *cli_verb_find(const char *name);               /* NULL if none */
 ito_status cli_verb_unknown(const char *name, ito_error *err); /* ARG, with the nearest verb */

@@ -1,48 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Drawing samples from a network in batches, with progress, and keeping what the sampler shows on the way.
+ * Drawing samples in batches, with progress, and keeping what the sampler shows on the way.
  */
 #ifndef ITO_CLI_DRAW_H
 #define ITO_CLI_DRAW_H
 
-#include "progress.h"
+#include <ito/sampler.h>
 
-#include <ito/formats.h>
-#include <ito/recipe.h>
-
-/* Pictures of the first `rows` samples at `frames` moments, evenly spaced in steps: the first shows the
- * prior, the last the finished samples. */
+/* The first `rows` samples at `frames` moments, those of ito_sampler: the first shows the prior, the last the
+ * finished samples. */
 typedef struct cli_film {
-    int64_t frames, rows;
-    ito_images images; /* frame after frame, `rows` images in each */
+    int64_t frames, rows, dim;
+    double *t; /* [frames] */
+    float *x;  /* [frames, rows, dim] */
 } cli_film;
 
+ito_status cli_film_init(cli_film *film, int64_t frames, int64_t rows, int64_t dim, ito_error *err);
+void cli_film_release(cli_film *film);
+/* Frame f as states: out [rows, dim]. */
+void cli_film_frame(const cli_film *film, int64_t f, double *out);
+
 typedef struct cli_drawing {
-    const ito_recipe *recipe;
-    ito_params *params;
-    ito_plan_options plan;
-    ito_pc_options sampler; /* predictor, corrector, steps ...; the function sets observe and progress */
+    const ito_sde *sde;
+    ito_score score;
+    ito_sampler sampler; /* the function sets first_sample, progress and frames */
     int64_t count, batch;
     int64_t first;      /* number of the first sample */
-    int64_t crop;       /* pixels removed on every side of the finished pictures */
     cli_film *films[2]; /* NULL entries are skipped */
-    const char *label;  /* of the progress line and of messages */
+    /* Takes rows begin .. begin + n - 1 of the finished samples, x [n, dim], in order. */
+    ito_status (*take)(void *self, int64_t begin, int64_t n, const double *x, ito_error *err);
+    void *take_self;
+    const char *label; /* of the progress line and of messages */
+    const char *unit;  /* what is drawn: "images" */
     bool quiet;
 } cli_drawing;
 
-/* The recipe's own sampling settings. The names in it are borrowed from the recipe. */
-ito_pc_options cli_sampler_of(const ito_recipe *recipe);
+typedef struct cli_drawn {
+    double nfe; /* score evaluations per sample, the mean over the batches */
+    double seconds;
+} cli_drawn;
 
-/* Draws `count` samples. Image k is sample first + k of the seed, whatever the batch. CANCELLED after Ctrl-C;
- * release *out otherwise. */
-ito_status cli_draw(const cli_drawing *d, ito_images *out, ito_sample_report *report, ito_error *err);
-
-ito_status cli_film_init(cli_film *film, const ito_recipe *recipe, int64_t frames, int64_t rows,
-                         ito_error *err);
-void cli_film_release(cli_film *film);
-/* One row of pictures per sample, time from left to right. */
-ito_status cli_film_write_table(const cli_film *film, const char *path, int zoom, ito_error *err);
-/* An animation of the grid of samples. */
-ito_status cli_film_write_animation(const cli_film *film, const char *path, int zoom, ito_error *err);
+/* Draws `count` samples. Row k is sample first + k of the seed, whatever the batch. CANCELLED after Ctrl-C.
+ */
+ito_status cli_draw(const cli_drawing *d, cli_drawn *drawn, ito_error *err);
 
 #endif

@@ -4,6 +4,8 @@
  */
 #include "source.h"
 
+#include <cjson/cJSON.h>
+#include <inttypes.h>
 #include <math.h>
 #include <omp.h>
 #include <stddef.h>
@@ -79,15 +81,19 @@ static ito_status measure_data(const char *set, ito_sde *sde, ito_error *err) {
     return st;
 }
 
+/* The published settings but for Langevin's, made for images: of two values, the norm of a sample's score
+ * comes near 0 so often that its step throws samples far off. So the plane has no corrector unless asked for,
+ * and its norms are then means over the batch. */
 static void choose_sampling(ito_recipe *r) {
     const ito_pc_options o = ito_pc_default(&r->sde);
     ito_sampling_config *s = &r->sampling;
     snprintf(s->predictor, sizeof s->predictor, "%s", o.predictor);
-    snprintf(s->corrector, sizeof s->corrector, "%s", o.corrector);
+    snprintf(s->corrector, sizeof s->corrector, "none");
     s->steps = o.steps;
     s->corrector_steps = o.corrector_steps;
     s->snr = o.snr;
-    s->batch_norms = o.batch_norms;
+    snprintf(s->grid, sizeof s->grid, "%s", o.grid);
+    s->batch_norms = true;
 }
 
 /* What recipes do not know: they are made for networks, whose SDEs have no such fields. */
@@ -158,7 +164,10 @@ static ito_status open_network(cli_source *s, const char *weights, const cli_com
 
 ito_status cli_source_open(cli_source *s, const char *name, const char *weights, const cli_common *common,
                            ito_error *err) {
+    ito_plan_options plan;
     *s = (cli_source){.name = name};
+    const ito_status st = cli_plan_options(common, &plan, err); /* refused before a model is read */
+    if (st != ITO_OK) return st;
     return cli_source_is_density(name) ? open_density(s, common, err) : open_network(s, weights, common, err);
 }
 
@@ -185,4 +194,38 @@ void cli_source_release(cli_source *s) {
     ito_density_free(s->density);
     ito_model_free(s->model);
     *s = (cli_source){0};
+}
+
+/* FNV-1a over the bytes of all weights. */
+static uint64_t fingerprint(ito_params *params) {
+    int64_t floats = 0;
+    const unsigned char *bytes = (const unsigned char *)ito_params_block(params, &floats);
+    uint64_t hash = UINT64_C(14695981039346656037);
+    for (size_t i = 0; i < (size_t)floats * sizeof(float); i++)
+        hash = (hash ^ bytes[i]) * UINT64_C(1099511628211);
+    return hash;
+}
+
+void cli_source_describe(const cli_source *s, cJSON *object) {
+    const ito_sde *sde = &s->recipe.sde;
+    const struct {
+        const char *key;
+        double value;
+    } numbers[] = {
+        {"sde.T", sde->T},
+        {"sde.beta_min", sde->beta_min},
+        {"sde.beta_max", sde->beta_max},
+        {"sde.sigma_min", sde->sigma_min},
+        {"sde.sigma_max", sde->sigma_max},
+        {"sde.theta", sde->theta},
+        {"sde.sigma", sde->sigma},
+        {"sde.data_std", sde->data_std},
+    };
+    char text[32];
+    if (s->model) snprintf(text, sizeof text, "%016" PRIx64, fingerprint(s->model->params));
+    cJSON_AddStringToObject(object, "model", s->model ? s->recipe.name : s->name);
+    cJSON_AddStringToObject(object, "weights", s->model ? text : "exact");
+    cJSON_AddStringToObject(object, "sde.type", ito_sde_name(sde->kind));
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        cJSON_AddNumberToObject(object, numbers[i].key, numbers[i].value);
 }

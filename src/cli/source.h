@@ -42,4 +42,8 @@ ito_status cli_source_prepare(cli_source *s, const cli_common *common, int64_t b
                               ito_error *err);
 void cli_source_release(cli_source *s);
 
+/* Adds to a JSON object what tells this source from others: its name or a fingerprint of its weights, and the
+ * numbers of its SDE. */
+void cli_source_describe(const cli_source *s, struct cJSON *object);
+
 #endif

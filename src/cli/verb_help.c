@@ -45,6 +45,15 @@ static void print_option(const cli_option *o) {
     print_wrapped(help, HELP_COLUMN, HELP_COLUMN);
 }
 
+static void print_listing(const cli_listing *l) {
+    enum { NAME_COLUMN = 24 };
+    printf("\n%s:\n", l->title);
+    for (int i = 0; l->name(i); i++) {
+        printf("  %-*s", NAME_COLUMN - 2, l->name(i));
+        print_wrapped(l->summary(i), NAME_COLUMN, NAME_COLUMN);
+    }
+}
+
 void cli_help_verb(const cli_verb *verb) {
     printf("Usage: ito %s %s [options]\n\n", verb->name, verb->words);
     print_wrapped(verb->about, 0, 0);
@@ -54,13 +63,14 @@ void cli_help_verb(const cli_verb *verb) {
     }
     printf("\nOptions of every verb:\n");
     for (const cli_option *o = cli_common_options; o->name; o++) print_option(o);
+    for (const cli_listing *l = verb->listings; l && l->title; l++) print_listing(l);
 }
 
 void cli_help_program(void) {
     printf("Usage: ito VERB ARGUMENTS [options]\n\n"
            "Trains, samples and measures score-based generative models through SDEs.\n\nVerbs:\n");
     for (int i = 0; cli_verb_at(i); i++)
-        printf("  %-10s %s\n", cli_verb_at(i)->name, cli_verb_at(i)->summary);
+        printf("  %-11s %s\n", cli_verb_at(i)->name, cli_verb_at(i)->summary);
     printf("\nResults go to standard output, progress and messages to standard error.\n"
            "Exit status: 0 done, 1 failed, 2 wrong usage. `ito help VERB` shows a verb's options,\n"
            "`ito --version` the version.\n");

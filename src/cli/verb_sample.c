@@ -1,171 +1,170 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ito sample: pictures from a model.
+ * ito sample: images or points from a model.
  */
 #include "cli.h"
-#include "draw.h"
+#include "results.h"
+#include "sampling.h"
+#include "source.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#define FILM_ROWS        8
-#define ANIMATION_ROWS   64
-#define ANIMATION_FRAMES 48
-#define DEFAULT_BATCH    64
 
 typedef struct sample_options {
     cli_common common;
-    int64_t count, first, steps, corrector_steps, columns, crop, zoom;
-    double snr;
-    const char *sampler, *predictor, *corrector, *weights, *trajectory, *animation;
+    cli_sampling sampling;
+    int64_t count, first, columns, crop, zoom;
+    const char *weights, *trajectory, *animation;
 } sample_options;
-
-static const char *sampler_name(int index) {
-    return index == 0 ? "pc" : NULL;
-}
 
 #define AT(field) offsetof(sample_options, field)
 static const cli_option options_table[] = {
-    {"count", 'n', "N", CLI_INTEGER, AT(count), "samples to draw (default: 64)", 1, NULL},
+    {"count", 'n', "N", CLI_INTEGER, AT(count), "samples to draw (default: 64 images, 2000 points)", 1, NULL},
     {"first", 0, "K", CLI_INTEGER, AT(first), "number of the first sample (default: 0): runs can share a job",
      0, NULL},
-    {"sampler", 0, "NAME", CLI_CHOICE, AT(sampler), "kind of sampler", 0, sampler_name},
-    {"predictor", 0, "NAME", CLI_CHOICE, AT(predictor), "step of the reverse SDE", 0, ito_predictor_name},
-    {"corrector", 0, "NAME", CLI_CHOICE, AT(corrector), "sweep at every time", 0, ito_corrector_name},
-    {"steps", 0, "N", CLI_INTEGER, AT(steps), "times from noise to image", 2, NULL},
-    {"corrector-steps", 0, "M", CLI_INTEGER, AT(corrector_steps), "corrector sweeps per time", 1, NULL},
-    {"snr", 0, "R", CLI_NUMBER, AT(snr), "signal-to-noise ratio of the Langevin corrector", 0, NULL},
+    {"sampler", 0, "NAME", CLI_CHOICE, AT(sampling.sampler),
+     "sampler, listed below (default: the recipe's); one that is no kind brings its own settings", 0,
+     ito_sampler_name},
+    {"predictor", 0, "NAME", CLI_CHOICE, AT(sampling.predictor), "pc: step of the reverse SDE", 0,
+     ito_predictor_name},
+    {"corrector", 0, "NAME", CLI_CHOICE, AT(sampling.corrector), "pc: sweep at every time", 0,
+     ito_corrector_name},
+    {"steps", 0, "N", CLI_INTEGER, AT(sampling.steps), "pc: times from noise to data", 2, NULL},
+    {"corrector-steps", 0, "M", CLI_INTEGER, AT(sampling.corrector_steps), "pc: corrector sweeps per time", 1,
+     NULL},
+    {"grid", 0, "NAME", CLI_CHOICE, AT(sampling.grid), "pc: how times are spaced", 0, ito_grid_name},
+    {"snr", 0, "R", CLI_NUMBER, AT(sampling.snr), "pc: signal-to-noise ratio of the Langevin corrector", 0,
+     NULL},
+    {"eta", 0, "E", CLI_NUMBER, AT(sampling.eta),
+     "pc: noise of the predictor, 0 the ODE, 1 the reverse SDE (default: the predictor's own)", 0, NULL},
+    {"probability-flow", 0, NULL, CLI_FLAG, AT(sampling.probability_flow), "pc: as --eta 0", 0, NULL},
+    {"churn", 0, "S", CLI_NUMBER, AT(sampling.churn), "pc, heun: noise added back over all steps", 0, NULL},
+    {"churn-min", 0, "R", CLI_NUMBER, AT(sampling.churn_min), "only from this noise-to-signal ratio", 0,
+     NULL},
+    {"churn-max", 0, "R", CLI_NUMBER, AT(sampling.churn_max), "and up to this one", 0, NULL},
+    {"churn-noise", 0, "S", CLI_NUMBER, AT(sampling.churn_noise), "standard deviation of that noise", 0,
+     NULL},
+    {"batch-norms", 0, NULL, CLI_FLAG, AT(sampling.batch_norms),
+     "pc: Langevin norms averaged over the batch, as published", 0, NULL},
+    {"method", 0, "NAME", CLI_CHOICE, AT(sampling.method), "adaptive samplers: Runge-Kutta pair", 0,
+     ito_ode_method_name},
+    {"rtol", 0, "E", CLI_NUMBER, AT(sampling.rtol), "adaptive samplers: relative tolerance", 0, NULL},
+    {"atol", 0, "E", CLI_NUMBER, AT(sampling.atol), "adaptive samplers: absolute tolerance", 0, NULL},
+    {"eps", 0, "T", CLI_NUMBER, AT(sampling.eps), "last time (default: the SDE's)", 0, NULL},
+    {"temperature", 0, "S", CLI_NUMBER, AT(sampling.temperature), "scale of the prior (default: 1)", 0, NULL},
+    {"no-denoise", 0, NULL, CLI_FLAG, AT(sampling.no_denoise), "leave out the mean of the last step", 0,
+     NULL},
     {"weights", 0, "KIND", CLI_CHOICE, AT(weights), "averaged or live weights of a checkpoint", 0,
      cli_weights_name},
     {"trajectory", 0, "FILE.png", CLI_TEXT, AT(trajectory),
-     "also picture the way from noise to image of the first 8 samples, one in a row", 0, NULL},
-    {"columns", 0, "N", CLI_INTEGER, AT(columns), "times that --trajectory shows (default: 10)", 2, NULL},
-    {"animation", 0, "FILE.webp", CLI_TEXT, AT(animation), "also animate the grid of the first 64 samples", 0,
-     NULL},
+     "also picture the way from noise to data: the first 8 images, one in a row, or the points", 0, NULL},
+    {"columns", 0, "N", CLI_INTEGER, AT(columns),
+     "times that --trajectory shows (default: 10 for images, 6 for points)", 2, NULL},
+    {"animation", 0, "FILE.webp", CLI_TEXT, AT(animation),
+     "also animate it: the grid of the first 64 images, or the points", 0, NULL},
     {"crop", 0, "PIXELS", CLI_INTEGER, AT(crop),
-     "remove this border of PNG and .npz: 2 undoes the padding of Fashion-MNIST from 28 to 32", 0, NULL},
-    {"zoom", 0, "K", CLI_INTEGER, AT(zoom), "magnify grids by K (default: 2)", 1, NULL},
+     "images: remove this border of PNG and arrays: 2 undoes the padding of Fashion-MNIST from 28 to 32", 0,
+     NULL},
+    {"zoom", 0, "K", CLI_INTEGER, AT(zoom), "images: magnify grids by K (default: 2)", 1, NULL},
     {.name = NULL},
 };
 #undef AT
 
+static const cli_listing listings[] = {
+    {"Samplers", ito_sampler_name, ito_sampler_summary},
+    {"Predictors", ito_predictor_name, ito_predictor_summary},
+    {"Correctors", ito_corrector_name, ito_corrector_summary},
+    {"Grids", ito_grid_name, ito_grid_summary},
+    {"Runge-Kutta pairs", ito_ode_method_name, ito_ode_method_summary},
+    {"Point sets, as gmm:NAME", ito_points_name, ito_points_summary},
+    {.title = NULL},
+};
+
 static void defaults(void *options) {
     sample_options *o = options;
-    o->count = 64;
-    o->columns = 10;
-    o->zoom = 2;
-    o->sampler = "pc";
+    o->sampling = cli_sampling_none();
     o->weights = "ema";
-    o->steps = o->corrector_steps = -1;
-    o->snr = -1;
+    o->count = o->columns = o->crop = o->zoom = -1;
+}
+
+static ito_status check_ending(const char *option, const char *path, const char *end, ito_error *err) {
+    if (!path || cli_ends_with(path, end)) return ITO_OK;
+    return ito_error_set(err, ITO_E_ARG, "--%s: \"%s\" does not end in %s: give a name that does", option,
+                         path, end);
 }
 
 static ito_status check(const void *options, ito_error *err) {
     const sample_options *o = options;
-    if (o->trajectory && !cli_ends_with(o->trajectory, ".png")) {
-        return ito_error_set(err, ITO_E_ARG, "--trajectory: \"%s\" does not end in .png: give a PNG file",
-                             o->trajectory);
-    }
-    if (o->animation && !cli_ends_with(o->animation, ".webp")) {
-        return ito_error_set(err, ITO_E_ARG, "--animation: \"%s\" does not end in .webp: give a WebP file",
-                             o->animation);
-    }
-    if (o->zoom > 64) {
+    ito_status st = check_ending("trajectory", o->trajectory, ".png", err);
+    if (st == ITO_OK) st = check_ending("animation", o->animation, ".webp", err);
+    if (st == ITO_OK) st = cli_sampling_check(&o->sampling, err);
+    if (st != ITO_OK) return st;
+    if (o->zoom > 64)
         return ito_error_set(err, ITO_E_ARG, "--zoom: is %lld: use at most 64", (long long)o->zoom);
-    }
+    const bool points = cli_source_is_density(o->common.words.item[0]);
+    if (points && (o->crop >= 0 || o->zoom >= 0))
+        return ito_error_set(err, ITO_E_ARG, "--%s: %s draws points, not images: leave it out",
+                             o->crop >= 0 ? "crop" : "zoom", o->common.words.item[0]);
+    if (!points && o->common.out && cli_ends_with(o->common.out, ".csv"))
+        return ito_error_set(err, ITO_E_ARG,
+                             "--out: %s: images are no table: use .png, .npz, .npy or a folder",
+                             o->common.out);
     return ITO_OK;
 }
 
 /* ---- where results go */
 
-/* --out names a grid (.png, with an .npz beside it), an .npz alone, or a folder of single pictures and
- * samples.npz. Empty entries are not written. */
+/* --out names a picture (.png, with an .npz beside it), arrays alone, or a folder. Empty entries are not
+ * written. */
 typedef struct outputs {
-    char grid[CLI_PATH_MAX], arrays[CLI_PATH_MAX], folder[CLI_PATH_MAX];
+    char picture[CLI_PATH_MAX], arrays[CLI_PATH_MAX], singles[CLI_PATH_MAX];
 } outputs;
 
-static ito_status name_outputs(const sample_options *o, outputs *out, ito_error *err) {
+static ito_status name_in_folder(const char *folder, const cli_results_kind *kind, outputs *out,
+                                 ito_error *err) {
+    ito_status st = cli_path(out->arrays, sizeof out->arrays, err, "%s/samples.npz", folder);
+    if (st == ITO_OK && kind->write_singles)
+        st = cli_path(out->singles, sizeof out->singles, err, "%s", folder);
+    if (st == ITO_OK && !kind->write_singles)
+        st = cli_path(out->picture, sizeof out->picture, err, "%s/samples.png", folder);
+    return st == ITO_OK ? ito_directory_make(folder, err) : st;
+}
+
+static ito_status name_outputs(const sample_options *o, const cli_results_kind *kind, outputs *out,
+                               ito_error *err) {
     const char *name = o->common.out ? o->common.out : "samples.png";
     ito_status st = ITO_OK;
-    *out = (outputs){.grid = ""};
+    *out = (outputs){.picture = ""};
     if (cli_ends_with(name, ".png")) {
         int stem = (int)(strlen(name) - strlen(".png"));
-        st = cli_path(out->grid, sizeof out->grid, err, "%s", name);
+        st = cli_path(out->picture, sizeof out->picture, err, "%s", name);
         if (st == ITO_OK) st = cli_path(out->arrays, sizeof out->arrays, err, "%.*s.npz", stem, name);
-    } else if (cli_ends_with(name, ".npz")) {
+    } else if (cli_ends_with(name, ".npz") || cli_ends_with(name, ".npy") || cli_ends_with(name, ".csv")) {
         st = cli_path(out->arrays, sizeof out->arrays, err, "%s", name);
     } else {
-        st = cli_path(out->folder, sizeof out->folder, err, "%s", name);
-        if (st == ITO_OK) st = cli_path(out->arrays, sizeof out->arrays, err, "%s/samples.npz", name);
-        if (st == ITO_OK) st = ito_directory_make(name, err);
+        st = name_in_folder(name, kind, out, err);
     }
-    if (st == ITO_OK && out->grid[0]) st = cli_check_writable(out->grid, err);
+    if (st == ITO_OK && out->picture[0]) st = cli_check_writable(out->picture, err);
     if (st == ITO_OK) st = cli_check_writable(out->arrays, err);
     if (st == ITO_OK && o->trajectory) st = cli_check_writable(o->trajectory, err);
     if (st == ITO_OK && o->animation) st = cli_check_writable(o->animation, err);
     return st;
 }
 
-static ito_status write_arrays(const char *path, const ito_images *im, ito_error *err) {
-    ito_tensor images = {.name = "images",
-                         .dtype = ITO_DTYPE_U8,
-                         .rank = 4,
-                         .dim = {im->n, im->height, im->width, im->channels},
-                         .count = im->n * im->height * im->width * im->channels,
-                         .data = im->pixels};
-    return ito_npz_write(path, 1, &images, err);
-}
-
-static ito_status write_singles(const outputs *out, const sample_options *o, const ito_images *im,
-                                ito_error *err) {
-    int64_t one = im->height * im->width * im->channels;
-    ito_status st = ITO_OK;
-    for (int64_t i = 0; i < im->n && st == ITO_OK; i++) {
-        char path[CLI_PATH_MAX];
-        st = cli_path(path, sizeof path, err, "%s/%06lld.png", out->folder, (long long)(o->first + i));
-        if (st == ITO_OK) {
-            st = ito_png_write(path, im->pixels + i * one, im->height, im->width, im->channels, err);
-        }
-    }
-    return st;
-}
-
-static ito_status write_outputs(const sample_options *o, const outputs *out, const ito_images *im,
+static ito_status write_outputs(const sample_options *o, const outputs *out, const cli_results *r,
                                 cli_film *const films[2], ito_error *err) {
-    int zoom = (int)o->zoom;
-    ito_status st = write_arrays(out->arrays, im, err);
-    if (st == ITO_OK && out->grid[0]) st = ito_png_write_grid(out->grid, im, 0, zoom, 2, err);
-    if (st == ITO_OK && out->folder[0]) st = write_singles(out, o, im, err);
-    if (st == ITO_OK && films[0]) st = cli_film_write_table(films[0], o->trajectory, zoom, err);
-    if (st == ITO_OK && films[1]) st = cli_film_write_animation(films[1], o->animation, zoom, err);
+    ito_status st = r->kind->write_arrays(r, out->arrays, err);
+    if (st == ITO_OK && out->picture[0]) st = r->kind->write_picture(r, out->picture, err);
+    if (st == ITO_OK && out->singles[0]) st = r->kind->write_singles(r, out->singles, err);
+    if (st == ITO_OK && films[0]) st = r->kind->write_trajectory(r, films[0], o->trajectory, err);
+    if (st == ITO_OK && films[1]) st = r->kind->write_animation(r, films[1], o->animation, err);
     return st;
 }
 
-/* ---- what to draw */
-
-static ito_status choose_sampler(const sample_options *o, const ito_recipe *r, ito_pc_options *out,
-                                 ito_error *err) {
-    if (strcmp(r->sampling.sampler, "pc") != 0 && !o->predictor) {
-        return ito_error_set(err, ITO_E_UNSUPPORTED,
-                             "sampling.sampler: \"%s\" is not available: use --set sampling.sampler=pc",
-                             r->sampling.sampler);
-    }
-    ito_pc_options s = cli_sampler_of(r);
-    s.seed = o->common.seed >= 0 ? (uint64_t)o->common.seed : 0;
-    if (o->predictor) s.predictor = o->predictor;
-    if (o->corrector) s.corrector = o->corrector;
-    if (o->steps > 0) s.steps = o->steps;
-    if (o->corrector_steps > 0) s.corrector_steps = o->corrector_steps;
-    if (o->snr >= 0) s.snr = o->snr;
-    *out = s;
-    return ITO_OK;
-}
-
-static ito_status report(const sample_options *o, const outputs *out, const ito_sample_report *r,
-                         ito_error *err) {
-    const char *files[] = {out->grid, out->folder, out->arrays, o->trajectory, o->animation};
+static ito_status report(const sample_options *o, const outputs *out, const cli_results *r,
+                         const cli_drawn *drawn, ito_error *err) {
+    const char *files[] = {out->picture, out->singles, out->arrays, o->trajectory, o->animation};
     cJSON *object = o->common.json ? cJSON_CreateObject() : NULL;
     cJSON *list = cJSON_AddArrayToObject(object, "files");
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
@@ -177,81 +176,116 @@ static ito_status report(const sample_options *o, const outputs *out, const ito_
         }
     }
     if (!o->common.json) {
-        printf("%lld samples, %lld network calls each, %.1f s\n", (long long)o->count, (long long)r->nfe,
-               r->seconds);
+        printf("%lld samples, %.0f %s each, %.1f s\n", (long long)r->count, drawn->nfe,
+               r->density ? "scores" : "network calls", drawn->seconds);
         return ITO_OK;
     }
-    cJSON_AddNumberToObject(object, "n", (double)o->count);
-    cJSON_AddNumberToObject(object, "nfe", (double)r->nfe);
-    cJSON_AddNumberToObject(object, "seconds", r->seconds);
+    cJSON_AddNumberToObject(object, "n", (double)r->count);
+    cJSON_AddNumberToObject(object, "nfe", drawn->nfe);
+    cJSON_AddNumberToObject(object, "seconds", drawn->seconds);
     return cli_print_json(object, err);
 }
 
-static ito_status make_films(const sample_options *o, const ito_recipe *r, cli_film storage[2],
+/* ---- the whole run */
+
+static int64_t or_default(int64_t given, int64_t otherwise) {
+    return given >= 0 ? given : otherwise;
+}
+
+static int64_t at_most(int64_t count, int64_t most) {
+    return count < most ? count : most;
+}
+
+static ito_status make_films(const sample_options *o, const cli_results *r, int64_t dim, cli_film storage[2],
                              cli_film *films[2], ito_error *err) {
+    const cli_results_kind *kind = r->kind;
     ito_status st = ITO_OK;
     if (o->trajectory) {
-        st = cli_film_init(&storage[0], r, o->columns, o->count < FILM_ROWS ? o->count : FILM_ROWS, err);
         films[0] = &storage[0];
+        st = cli_film_init(films[0], or_default(o->columns, kind->columns),
+                           at_most(r->count, kind->trajectory_rows), dim, err);
     }
     if (st == ITO_OK && o->animation) {
-        int64_t rows = o->count < ANIMATION_ROWS ? o->count : ANIMATION_ROWS;
-        st = cli_film_init(&storage[1], r, ANIMATION_FRAMES, rows, err);
         films[1] = &storage[1];
+        st = cli_film_init(films[1], CLI_ANIMATION_FRAMES, at_most(r->count, kind->animation_rows), dim, err);
     }
     return st;
+}
+
+static ito_status draw(const sample_options *o, cli_source *source, const ito_sampler *sampler,
+                       cli_results *r, cli_film *const films[2], cli_drawn *drawn, ito_error *err) {
+    const int64_t batch = at_most(r->count, or_default(o->common.batch, r->kind->batch));
+    const ito_status st = cli_source_prepare(source, &o->common, batch, false, err);
+    const cli_drawing d = {.sde = &source->recipe.sde,
+                           .score = source->score,
+                           .sampler = *sampler,
+                           .count = r->count,
+                           .batch = batch,
+                           .first = o->first,
+                           .films = {films[0], films[1]},
+                           .take = r->kind->take,
+                           .take_self = r,
+                           .label = "sample",
+                           .unit = r->kind->unit,
+                           .quiet = o->common.quiet};
+    return st == ITO_OK ? cli_draw(&d, drawn, err) : st;
 }
 
 static ito_status run(const void *options, ito_error *err) {
     const sample_options *o = options;
     outputs out;
-    ito_model *model = NULL;
-    ito_images images = {0};
-    cli_film storage[2] = {{0}, {0}};
-    ito_sample_report drawn = {0};
-    cli_drawing d = {.count = o->count, .first = o->first, .crop = o->crop, .label = "sample"};
-    d.quiet = o->common.quiet;
-    d.batch = o->common.batch > 0 ? o->common.batch : DEFAULT_BATCH;
-    if (d.batch > d.count) d.batch = d.count;
+    cli_source source;
+    cli_results r = {.kind = &cli_image_results};
+    cli_film storage[2] = {{0}, {0}}, *films[2] = {NULL, NULL};
+    ito_sampler sampler;
+    cli_drawn drawn;
 
-    ito_status st = cli_plan_options(&o->common, &d.plan, err);
-    if (st == ITO_OK)
-        st = ito_model_load(o->common.words.item[0], cli_weights_kind(o->weights), NULL, &model, err);
-    if (st == ITO_OK) st = cli_apply_set(&o->common, &model->recipe, err);
-    if (st == ITO_OK) st = choose_sampler(o, &model->recipe, &d.sampler, err);
-    if (st == ITO_OK) st = name_outputs(o, &out, err);
-    if (st == ITO_OK) st = make_films(o, &model->recipe, storage, d.films, err);
+    ito_status st = cli_source_open(&source, o->common.words.item[0], o->weights, &o->common, err);
+    if (st == ITO_OK) st = cli_sampling_choose(&o->sampling, &source.recipe, &sampler, err);
     if (st == ITO_OK) {
-        d.recipe = &model->recipe;
-        d.params = model->params;
-        st = cli_draw(&d, &images, &drawn, err);
+        r.kind = source.images ? &cli_image_results : &cli_point_results;
+        r.recipe = &source.recipe;
+        r.density = source.density;
+        r.name = source.name;
+        r.count = or_default(o->count, r.kind->count);
+        r.first = o->first;
+        r.crop = or_default(o->crop, 0);
+        r.zoom = (int)or_default(o->zoom, 2);
+        sampler.pc.seed = o->common.seed >= 0 ? (uint64_t)o->common.seed : 0;
+        st = r.kind->init(&r, err);
     }
-    if (st == ITO_OK) st = write_outputs(o, &out, &images, d.films, err);
-    if (st == ITO_OK) st = report(o, &out, &drawn, err);
+    if (st == ITO_OK) st = name_outputs(o, r.kind, &out, err);
+    if (st == ITO_OK) st = make_films(o, &r, source.dim, storage, films, err);
+    if (st == ITO_OK) st = draw(o, &source, &sampler, &r, films, &drawn, err);
+    if (st == ITO_OK) st = write_outputs(o, &out, &r, films, err);
+    if (st == ITO_OK) st = report(o, &out, &r, &drawn, err);
     cli_film_release(&storage[0]);
     cli_film_release(&storage[1]);
-    ito_images_release(&images);
-    ito_model_free(model);
+    r.kind->release(&r);
+    cli_source_release(&source);
     return st;
 }
 
 const cli_verb cli_verb_sample = {
     .name = "sample",
     .words = "MODEL",
-    .summary = "draw images from a model",
+    .summary = "draw images or points from a model",
     .about =
-        "Draws images from MODEL: a model or checkpoint file, a run directory, or the name of a bundled "
-        "model. "
-        "--out FILE.png writes a grid and FILE.npz (uint8 [n,H,W,C] under \"images\"); --out FILE.npz the "
-        "arrays alone; any other --out is a folder of single pictures and samples.npz. Settings that are not "
-        "given come from the model's recipe.\n\n"
-        "Sample k of a seed is the same image whatever --batch and --threads, to rounding (a recipe with "
-        "sampling.batch_norms couples the samples of a batch, as the published results do). Pictures have "
-        "the "
-        "network's full size unless --crop is given.",
+        "Draws samples from MODEL: a model or checkpoint file, a run directory, the name of a bundled model, "
+        "or gmm:NAME, the exact score of a mixture behind a point set, which needs no training. "
+        "--out FILE.png writes a picture and FILE.npz (images: uint8 [n,H,W,C] under \"images\"; points: "
+        "float64 [n,2] under \"points\"); FILE.npz, FILE.npy or, of points, FILE.csv the arrays alone; any "
+        "other --out is a folder with samples.npz and the single images or samples.png. Settings that are "
+        "not "
+        "given come from the model's recipe; gmm:NAME takes --set sde.type=... and further fields of sde and "
+        "sampling.\n\n"
+        "Sample k of a seed is the same whatever --batch and --threads, to rounding (sampling.batch_norms "
+        "couples the samples of a batch, as the published results do; so does the shared step of the sampler "
+        "ode, within its tolerance). Pictures have the network's full size unless --crop is given.",
     .least_words = 1,
     .most_words = 1,
     .options = options_table,
+    .listings = listings,
     .size = sizeof(sample_options),
     .defaults = defaults,
     .check = check,

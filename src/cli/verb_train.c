@@ -2,8 +2,10 @@
  *
  * ito train: trains the network of a recipe into a run directory.
  */
-#include "draw.h"
+#include "progress.h"
+#include "results.h"
 #include "run.h"
+#include "sampling.h"
 #include "signals.h"
 
 #include <cjson/cJSON.h>
@@ -137,35 +139,57 @@ static ito_status log_line(training *t, const ito_step_report *r, ito_error *err
 
 /* A grid from the averaged weights, by a short chain of plain reverse diffusion: a look, not a measurement.
  */
-static ito_status write_samples(training *t, ito_error *err) {
+static ito_status draw_samples(const training *t, cli_results *r, ito_error *err) {
     enum { LOOK_STEPS = 100, LOOK_BATCH = 64 };
-    char path[CLI_PATH_MAX];
-    const ito_training_config *c = &t->recipe.training;
-    cli_drawing d = {.recipe = &t->recipe,
-                     .params = ito_trainer_ema(t->trainer),
-                     .plan = t->plan,
-                     .sampler = cli_sampler_of(&t->recipe),
-                     .count = c->sample_count,
-                     .batch = c->sample_count < LOOK_BATCH ? c->sample_count : LOOK_BATCH,
+    const ito_recipe *recipe = &t->recipe;
+    ito_network_score *network = NULL;
+    ito_network_score_options options = ito_network_score_default();
+    options.batch = r->count < LOOK_BATCH ? r->count : LOOK_BATCH;
+    options.continuous = recipe->objective.continuous;
+    options.plan = t->plan;
+    cli_drawing d = {.sde = &recipe->sde,
+                     .count = r->count,
+                     .batch = options.batch,
+                     .take = r->kind->take,
+                     .take_self = r,
                      .label = "samples",
+                     .unit = r->kind->unit,
                      .quiet = true};
-    d.sampler.predictor = "reverse_diffusion";
-    d.sampler.corrector = "none";
-    d.sampler.steps = d.sampler.steps < LOOK_STEPS ? d.sampler.steps : LOOK_STEPS;
-    d.sampler.seed = c->seed;
-    ito_images images = {0};
-    ito_sample_report report;
-    int64_t step = ito_trainer_steps(t->trainer);
-    ito_status st =
-        cli_path(path, sizeof path, err, "%s/samples/step_%08lld.png", t->run.folder, (long long)step);
-    if (st != ITO_OK) return st;
-    st = cli_draw(&d, &images, &report, err);
-    if (st == ITO_OK) st = ito_png_write_grid(path, &images, 0, 2, 2, err);
-    ito_images_release(&images);
+    ito_status st = cli_sampler_of(recipe, ito_sampler_name(ITO_SAMPLER_PC), &d.sampler, err);
+    d.sampler.pc.predictor = "reverse_diffusion";
+    d.sampler.pc.corrector = "none";
+    d.sampler.pc.grid = "uniform";
+    d.sampler.pc.steps = d.sampler.pc.steps < LOOK_STEPS ? d.sampler.pc.steps : LOOK_STEPS;
+    d.sampler.pc.seed = recipe->training.seed;
+    if (st == ITO_OK)
+        st = ito_network_score_create(&recipe->network, &recipe->sde, ito_trainer_ema(t->trainer), &options,
+                                      &network, err);
+    if (st == ITO_OK) {
+        cli_drawn drawn;
+        d.score = ito_network_score_view(network);
+        st = cli_draw(&d, &drawn, err);
+    }
+    ito_network_score_free(network);
+    return st;
+}
+
+static ito_status write_samples(training *t, ito_error *err) {
+    char path[CLI_PATH_MAX];
+    cli_results r = {.kind = &cli_image_results,
+                     .recipe = &t->recipe,
+                     .count = t->recipe.training.sample_count,
+                     .zoom = 2};
+    ito_status st = cli_path(path, sizeof path, err, "%s/samples/step_%08lld.png", t->run.folder,
+                             (long long)ito_trainer_steps(t->trainer));
+    if (st == ITO_OK) st = r.kind->init(&r, err);
+    if (st == ITO_OK) st = draw_samples(t, &r, err);
+    if (st == ITO_OK) st = r.kind->write_picture(&r, path, err);
+    r.kind->release(&r);
     /* Early weights may drive a chain to infinity, a recipe may ask for too few steps, and Ctrl-C may come in
      * the middle: none is a reason to lose the training. */
     if (st == ITO_E_NUMERIC || st == ITO_E_ARG) {
-        cli_progress_say(&t->progress, "no sample grid at step %lld: %s", (long long)step, err->message);
+        cli_progress_say(&t->progress, "no sample grid at step %lld: %s",
+                         (long long)ito_trainer_steps(t->trainer), err->message);
     }
     return st == ITO_E_NUMERIC || st == ITO_E_ARG || st == ITO_E_CANCELLED ? ITO_OK : st;
 }

@@ -101,6 +101,21 @@ void ito__canvas_fill(ito__canvas *c, int left, int top, int right, int bottom, 
             blend_pixel(c->pixels + 3 * ((size_t)row * (size_t)c->width + (size_t)column), colour, opacity);
 }
 
+void ito__canvas_dot(ito__canvas *c, double x, double y, double radius, ito__colour colour, double opacity) {
+    const double reach = radius + 0.5;
+    const int top = within(floor(y - reach), c->top, c->bottom),
+              bottom = within(ceil(y + reach), c->top, c->bottom);
+    const int left = within(floor(x - reach), c->left, c->right),
+              right = within(ceil(x + reach), c->left, c->right);
+    for (int row = top; row < bottom; row++)
+        for (int column = left; column < right; column++) {
+            const double part = reach - hypot(column + 0.5 - x, row + 0.5 - y);
+            if (part > 0)
+                blend_pixel(c->pixels + 3 * ((size_t)row * (size_t)c->width + (size_t)column), colour,
+                            opacity * fmin(part, 1));
+        }
+}
+
 double ito__text_width(const char *text, double scale) {
     double width = 0;
     for (; *text != '\0'; text++) width += ito__glyph_of(*text).width + ITO__GLYPH_GAP;

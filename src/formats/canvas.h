@@ -37,6 +37,9 @@ void ito__canvas_ink(ito__canvas *c, ito__colour colour);
 void ito__canvas_fill(ito__canvas *c, int left, int top, int right, int bottom, ito__colour colour,
                       double opacity);
 
+/* Blends a disc in at once, so that discs darken where they overlap. */
+void ito__canvas_dot(ito__canvas *c, double x, double y, double radius, ito__colour colour, double opacity);
+
 typedef enum ito__anchor { ITO__LEFT, ITO__MIDDLE, ITO__RIGHT } ito__anchor;
 /* Text whose baseline goes through (x, y); capitals are 10 * scale pixels high. upward: turned by a quarter
  * to read from bottom to top. Letters outside printable ASCII are drawn as '?'. */

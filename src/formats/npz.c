@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * .npz: a zip of .npy arrays, through libzip. Entries are stored without compression and all carry the same
- * date, so equal arrays give equal files.
+ * .npy, and .npz: a zip of .npy arrays, through libzip. Entries are stored without compression and all carry
+ * the same date, so equal arrays give equal files.
  */
 #include "core/memory.h"
 #include "formats/files.h"
@@ -134,6 +134,21 @@ done:
     return st;
 }
 
+ito_status ito_npy_write(const char *path, const ito_tensor *array, ito_error *err) {
+    npy_header header;
+    ito__output o = {0};
+    ito_status st;
+    if ((st = check_array(path, array, err)) != ITO_OK) return st;
+    if ((st = ito__npy_header(path, array, header.text, &header.length, err)) != ITO_OK) return st;
+    const size_t bytes = (size_t)array->count * ito_dtype_size(array->dtype);
+    if ((st = ito__output_open(&o, path, err)) == ITO_OK)
+        st = ito__output_write(&o, header.text, header.length, err);
+    if (st == ITO_OK && bytes > 0) st = ito__output_write(&o, array->data, bytes, err);
+    if (st == ITO_OK) st = ito__output_commit(&o, err);
+    ito__output_release(&o);
+    return st;
+}
+
 /* ---- reading ---- */
 
 static ito_status unreadable(const char *path, const char *reason, ito_error *err) {
@@ -227,4 +242,25 @@ ito_status ito_npz_open(const char *path, ito_tensor_file **out, ito_error *err)
     }
     *out = f;
     return ITO_OK;
+}
+
+ito_status ito_npy_open(const char *path, const char *name, ito_tensor_file **out, ito_error *err) {
+    ito_tensor_file *f = NULL;
+    ito_tensor t = {.name = name};
+    ito_status st;
+    *out = NULL;
+    if ((st = ito__tensor_file_create(path, &f, err)) != ITO_OK) return st;
+    if ((st = ito__tensor_file_map(f, err)) != ITO_OK) goto done;
+    if (f->map_length == 0) {
+        st = ito_error_set(err, ITO_E_FORMAT, "%s: is empty, expected a .npy array: get it again", path);
+        goto done;
+    }
+    if ((st = ito__npy_parse(path, f->map, f->map_length, &t, err)) != ITO_OK) goto done;
+    if ((st = ito__tensor_file_add(f, &t, err)) != ITO_OK) goto done;
+    if ((st = ito__tensor_file_finish(f, err)) != ITO_OK) goto done;
+    *out = f;
+    f = NULL;
+done:
+    ito_tensor_file_close(f);
+    return st;
 }

@@ -5,7 +5,7 @@
 #include "models/recipe_schema.h"
 
 #include <assert.h>
-#include <ito/dynamics.h>
+#include <ito/sampler.h>
 #include <string.h>
 
 static const char *const sde_words[] = {
@@ -26,9 +26,9 @@ static const char *const progressive_input_words[] = {[ITO_PROGRESSIVE_NONE] = "
                                                       NULL};
 static const char *const combine_words[] = {[ITO_COMBINE_SUM] = "sum", [ITO_COMBINE_CAT] = "cat", NULL};
 
+/* A recipe has all settings of its own, so it names kinds; presets are for those who have none. */
 static const char *sampler_at(int index) {
-    static const char *const samplers[] = {"pc"};
-    return index >= 0 && index < (int)(sizeof samplers / sizeof *samplers) ? samplers[index] : NULL;
+    return index < ITO_SAMPLER_KIND_COUNT ? ito_sampler_name(index) : NULL;
 }
 
 #define AT(section, key) #section, #key, offsetof(ito_recipe, section.key)
@@ -115,7 +115,7 @@ static const ito__field fields[] = {
     {AT(training, sample_every), ITO__FIELD_INT, 0, BIG, .help = "steps between sample grids; 0: none"},
     {AT(training, sample_count), ITO__FIELD_INT, 1, 65536, .help = "images of a sample grid"},
 
-    {AT(sampling, sampler), ITO__FIELD_WORD, .help = "pc: predictor and corrector in turn",
+    {AT(sampling, sampler), ITO__FIELD_WORD, .help = "pc, ode, ...: see ito help sample",
      CAPACITY(sampling, sampler), .name_at = sampler_at},
     {AT(sampling, predictor), ITO__FIELD_WORD, .help = "see ito help sample", CAPACITY(sampling, predictor),
      .name_at = ito_predictor_name},
@@ -124,7 +124,11 @@ static const ito__field fields[] = {
     {AT(sampling, steps), ITO__FIELD_INT, 2, 1e9, .help = "grid points from T to eps"},
     {AT(sampling, corrector_steps), ITO__FIELD_INT, 1, 1e6, .help = "corrector sweeps at each point"},
     {AT(sampling, snr), ITO__FIELD_REAL, 0, 1e3, .help = "of the Langevin step, [SDE] Algorithms 4-5"},
+    {AT(sampling, grid), ITO__FIELD_WORD, .help = "of times: see ito help sample", CAPACITY(sampling, grid),
+     .name_at = ito_grid_name},
     {AT(sampling, eps), ITO__FIELD_REAL, 0, 1, .help = "the last t; 0: the SDE's own"},
+    {AT(sampling, rtol), ITO__FIELD_REAL, 1e-13, 1, .help = "relative tolerance of adaptive samplers"},
+    {AT(sampling, atol), ITO__FIELD_REAL, 1e-30, 1, .help = "their absolute tolerance"},
     {AT(sampling, batch_norms), ITO__FIELD_BOOL, .help = "Langevin norms over the batch, as published"},
     {AT(sampling, probability_flow), ITO__FIELD_BOOL, .help = "the predictor follows the ODE"},
     {AT(sampling, noise_removal), ITO__FIELD_BOOL, .help = "end with the mean of the last step"},
@@ -169,6 +173,9 @@ ito_recipe ito_recipe_default(void) {
                      .steps = 1000,
                      .corrector_steps = 1,
                      .snr = 0.16,
+                     .grid = "uniform",
+                     .rtol = 1e-5,
+                     .atol = 1e-5,
                      .noise_removal = true},
     };
     r.network.image_size = r.data.image_size;

@@ -103,6 +103,37 @@ static void orders_are_those_of_the_tableau(void **state) {
     }
 }
 
+/* At rest where it starts: the trial of the first step would look at t = 1e7 unless held back. */
+typedef struct reach {
+    double least, most;
+} reach;
+
+static ito_status at_rest_at_first(void *self, double t, const double *y, double *dydt, ito_error *err) {
+    reach *r = self;
+    (void)err;
+    r->least = fmin(r->least, t);
+    r->most = fmax(r->most, t);
+    dydt[0] = 1e-9 * y[0] + fmax(t, 0) * fmax(t, 0);
+    return ITO_OK;
+}
+
+static void no_evaluation_leaves_the_span(void **state) {
+    (void)state;
+    const ito__tableau *m;
+    for (int i = 0; (m = ito__tableau_at(i)) != NULL; i++)
+        for (int backward = 0; backward < 2; backward++) {
+            const double t1 = backward ? -2 : 2;
+            reach r = {0, 0};
+            const ito_ode ode = {.self = &r, .dim = 1, .rhs = at_rest_at_first};
+            ito_ode_options options = ito_ode_default();
+            options.method = m->name;
+            double y = 1;
+            assert_int_equal(ito_ode_solve(&ode, &options, 0, t1, &y, NULL, NULL), ITO_OK);
+            print_message("%-16s looks at [%g, %g] on the way from 0 to %g\n", m->name, r.least, r.most, t1);
+            assert_true(r.least >= fmin(0, t1) && r.most <= fmax(0, t1));
+        }
+}
+
 static void error_follows_the_tolerance(void **state) {
     (void)state;
     const ito__tableau *m;
@@ -132,6 +163,30 @@ static void the_way_back_ends_at_the_start(void **state) {
     assert_int_equal(ito_ode_solve(&smooth_ode, &options, 3, 0, y, NULL, NULL), ITO_OK);
     print_message("there and back: %.1e (bound %.0e)\n", smooth_error(0, y), bound);
     assert_true(smooth_error(0, y) < bound);
+}
+
+/* Nearly at rest at first, so that a step could be very long; the times it is evaluated at are kept. */
+static ito_status waking(void *self, double t, const double *y, double *dydt, ito_error *err) {
+    double *range = self;
+    (void)y, (void)err;
+    range[0] = fmin(range[0], t);
+    range[1] = fmax(range[1], t);
+    dydt[0] = 1e-9 + t * t;
+    return ITO_OK;
+}
+
+static void f_is_evaluated_within_the_span_alone(void **state) {
+    (void)state;
+    for (int i = 0; ito_ode_method_name(i) != NULL; i++) {
+        double range[2] = {HUGE_VAL, -HUGE_VAL}, y = 1;
+        const ito_ode ode = {.self = range, .dim = 1, .rhs = waking};
+        ito_ode_options options = ito_ode_default();
+        options.method = ito_ode_method_name(i);
+        assert_int_equal(ito_ode_solve(&ode, &options, 0, 0.5, &y, NULL, NULL), ITO_OK);
+        print_message("%-16s f at %g to %g\n", options.method, range[0], range[1]);
+        assert_true(range[0] >= 0 && range[1] <= 0.5);
+        assert_true(fabs(y - (1 + 0.125 / 3)) < 1e-4);
+    }
 }
 
 static ito_status explode(void *self, double t, const double *y, double *dydt, ito_error *err) {
@@ -263,8 +318,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tableaus_are_consistent),
         cmocka_unit_test(orders_are_those_of_the_tableau),
+        cmocka_unit_test(no_evaluation_leaves_the_span),
         cmocka_unit_test(error_follows_the_tolerance),
         cmocka_unit_test(the_way_back_ends_at_the_start),
+        cmocka_unit_test(f_is_evaluated_within_the_span_alone),
         cmocka_unit_test(a_vanishing_step_ends_with_a_message),
         cmocka_unit_test(bad_arguments_are_named),
         cmocka_unit_test(callbacks_stop_and_come_back_unchanged),

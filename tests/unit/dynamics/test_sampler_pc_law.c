@@ -12,7 +12,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-#include "dynamics/pc.h"
+#include "support/broken.h"
 #include "support/mixture.h"
 #include <cmocka.h>
 
@@ -89,31 +89,15 @@ static void expect_data_law(ito_sde_kind kind, const char *predictor, const char
     assert_true(passes(l));
 }
 
-static ito_status never(void *self, int64_t n, const double *x, const double *t, double *score,
-                        ito_error *err) {
-    (void)self, (void)n, (void)x, (void)t, (void)score;
-    return ito_error_set(err, ITO_E_ARG, "score: was not to be called");
-}
-
-/* The table's own checks tell, when a run is opened. */
-static bool applies(const ito__method *predictor, int kind) {
-    const ito_sde sde = ito_sde_default((ito_sde_kind)kind);
-    const ito_score score = {.dim = 1, .eval = never};
-    ito_pc_options options = ito_pc_default(&sde);
-    options.predictor = predictor->name;
-    ito__philox philox = {0};
-    ito__pc pc;
-    const ito_status st = ito__pc_open(&pc, &sde, &score, &options, ito__philox_noise(&philox), 1, NULL);
-    ito__pc_close(&pc);
-    return st == ITO_OK && predictor->score_calls > 0;
-}
-
 static void every_predictor_draws_the_data_under_every_sde(void **state) {
     (void)state;
     const ito__method *predictor;
-    for (int kind = 0; kind < ITO_SDE_NETWORK_COUNT; kind++)
+    for (int kind = 0; kind < ITO_SDE_NETWORK_COUNT; kind++) {
+        const ito_sde sde = ito_sde_default((ito_sde_kind)kind);
         for (int p = 0; (predictor = ito__predictor_at(p)) != NULL; p++)
-            if (applies(predictor, kind)) expect_data_law((ito_sde_kind)kind, predictor->name, "none", false);
+            if (predictor_applies(predictor, &sde))
+                expect_data_law((ito_sde_kind)kind, predictor->name, "none", false);
+    }
 }
 
 static void probability_flow_draws_the_data_under_every_sde(void **state) {
@@ -135,43 +119,17 @@ static void correctors_keep_the_law_under_every_sde(void **state) {
 
 /* ---- the power of the tests above: the same comparison with the sampler broken ---- */
 
-typedef struct scaled {
-    ito_score inner;
-    double factor;
-} scaled;
-
-static ito_status eval_scaled(void *self, int64_t n, const double *x, const double *t, double *score,
-                              ito_error *err) {
-    const scaled *s = self;
-    const ito_status st = s->inner.eval(s->inner.self, n, x, t, score, err);
-    for (int64_t j = 0; j < n * s->inner.dim; j++) score[j] *= s->factor;
-    return st;
-}
-
-/* Normals of the true stream, but none for one purpose. */
-typedef struct muted {
-    ito__noise inner;
-    ito_purpose purpose;
-} muted;
-
-static void mute(void *self, ito_purpose purpose, uint32_t step, int64_t n, int64_t d, double *out) {
-    const muted *s = self;
-    s->inner.normal(s->inner.self, purpose, step, n, d, out);
-    if (purpose == s->purpose)
-        for (int64_t j = 0; j < n * d; j++) out[j] = 0;
-}
-
 static void expect_failure(ito_sde_kind kind, const char *predictor, const char *corrector, bool ode,
                            double score_factor, ito_purpose silent, const char *what) {
     double m[dim];
     mixture mix = gaussian(kind, m);
-    scaled s = {mixture_score(&mix), score_factor};
-    const ito_score score = {.self = &s, .dim = dim, .eval = eval_scaled};
+    scaled_score scaled = {mixture_score(&mix), score_factor};
+    const ito_score score = scaled_score_of(&scaled);
     ito_pc_options options = settings(&mix.sde, predictor, corrector);
     options.probability_flow = ode;
     ito__philox philox = {.seed = seed};
-    muted noise = {ito__philox_noise(&philox), silent};
-    const law l = run(&mix.sde, &score, &options, (ito__noise){&noise, mute}, m);
+    muted_noise noise = {ito__philox_noise(&philox), silent};
+    const law l = run(&mix.sde, &score, &options, muted_noise_of(&noise), m);
     print_message("%-5s %-17s %-8s %s %s: mean %.3g variance %.3g\n", ito_sde_name(kind), predictor,
                   corrector, ode ? "ODE" : "SDE", what, l.mean_error, l.variance_error);
     assert_false(passes(l));

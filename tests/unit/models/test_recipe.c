@@ -188,6 +188,9 @@ static void values_out_of_range_are_refused(void **state) {
     expect_refusal("name: -x\n", ITO_E_ARG, "name is \"-x\"", "not starting");
     expect_refusal("name: .x\n", ITO_E_ARG, "name is \".x\"", "not starting");
     expect_refusal("name:\n", ITO_E_ARG, "name is \"\"", "letters");
+    expect_refusal("sampling:\n  sampler: P1000\n", ITO_E_ARG, "sampling.sampler", "pc, ode");
+    expect_refusal("sampling:\n  grid: even\n", ITO_E_ARG, "sampling.grid", "uniform, karras");
+    expect_refusal("sampling:\n  rtol: 0\n", ITO_E_ARG, "sampling.rtol", "1e-13");
     expect_refusal("sampling:\n  predictor: euler\n", ITO_E_ARG, "sampling.predictor", "euler_maruyama");
 }
 
