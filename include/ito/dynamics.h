@@ -143,7 +143,8 @@ typedef struct ito_pc_options {
 } ito_pc_options;
 
 typedef struct ito_sample_report {
-    int64_t nfe; /* real network calls per sample */
+    int64_t nfe;     /* real network calls: the evaluations of the costliest sample */
+    double nfe_mean; /* evaluations per sample, the mean; nfe unless samples have steps of their own */
     double seconds;
     /* Of them, within the score and for drawing the normals of the steps; 0 where a solver does not tell. */
     double score_seconds, noise_seconds;

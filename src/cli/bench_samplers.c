@@ -7,6 +7,7 @@
 #include "progress.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,7 +110,7 @@ static ito_status run_trial(bench *b, ito_sampler sampler, cli_trial trial, int6
     }
     if (st == ITO_E_CANCELLED) return cli_stopped("bench", "nothing was written", err);
     if (st != ITO_OK) return ito_error_set(err, st, "%s", inner.message);
-    trial.nfe = report.nfe;
+    trial.nfe = llround(report.nfe_mean);
     trial.seconds = report.seconds;
     *ran = true;
     c->trial[c->trials] = trial;

@@ -203,7 +203,8 @@ static ito_status run_ode(const ito_sde *sde, const ito_score *score, const ito_
     ito_flow_report solved;
     const ito_status st = ito_ode_sample(sde, score, &flow, n, x, &solved, err);
     if (st == ITO_OK && report != NULL)
-        *report = (ito_sample_report){.nfe = solved.nfe, .seconds = ito__seconds() - start};
+        *report = (ito_sample_report){
+            .nfe = solved.nfe, .nfe_mean = solved.nfe_mean, .seconds = ito__seconds() - start};
     return st;
 }
 
@@ -226,7 +227,8 @@ static ito_status run_adaptive(const ito_sde *sde, const ito_score *score, const
     ito_adaptive_report solved;
     const ito_status st = ito_adaptive_sample(sde, score, &options, n, x, &solved, err);
     if (st == ITO_OK && report != NULL)
-        *report = (ito_sample_report){.nfe = solved.nfe, .seconds = solved.seconds};
+        *report =
+            (ito_sample_report){.nfe = solved.nfe, .nfe_mean = solved.nfe_mean, .seconds = solved.seconds};
     return st;
 }
 
