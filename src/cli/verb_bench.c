@@ -16,14 +16,23 @@
 
 #define AT(field) offsetof(cli_bench_options, field)
 static const cli_option options_table[] = {
-    {"runs", 'n', "N", CLI_INTEGER, AT(runs), "timed runs; the median counts (default: 5)", 1, NULL},
+    {"runs", 'n', "N", CLI_INTEGER, AT(runs), "network, dynamics: timed runs; the median counts (default: 5)",
+     1, NULL},
     {"profile", 0, NULL, CLI_FLAG, AT(profile), "network: also print the time of every kind of operation", 0,
      NULL},
     {"no-limit", 0, NULL, CLI_FLAG, AT(no_limit),
      "network: do not measure the convolutions alone, which takes up to a minute", 0, NULL},
-    {"points", 0, "N", CLI_INTEGER, AT(points), "dynamics: points drawn from the mixture (default: 100000)",
-     1, NULL},
-    {"steps", 0, "N", CLI_INTEGER, AT(steps), "dynamics: steps of that run (default: 1000)", 50, NULL},
+    {"count", 0, "N", CLI_INTEGER, AT(count),
+     "samples of a run (default: samplers: 20000 points or 256 images, dynamics: 100000 points)", 1, NULL},
+    {"nfe", 0, "LIST", CLI_TEXT, AT(nfe), "samplers: score calls of the runs, rising: 10,50,200", 0, NULL},
+    {"samplers", 0, "LIST", CLI_TEXT, AT(samplers),
+     "samplers: which (default: all): PREDICTOR, PREDICTOR+CORRECTOR, ode:METHOD, ...", 0, NULL},
+    {"match", 0, "N", CLI_INTEGER, AT(match),
+     "samplers: points a set is drawn together into for the 2-Wasserstein distance (default: 512)", 1, NULL},
+    {"weights", 0, "KIND", CLI_CHOICE, AT(weights), "samplers: averaged or live weights of a checkpoint", 0,
+     cli_weights_name},
+    {"steps", 0, "N", CLI_INTEGER, AT(steps), "dynamics: steps that draw the points (default: 1000)", 50,
+     NULL},
     {.name = NULL},
 };
 #undef AT
@@ -31,7 +40,8 @@ static const cli_option options_table[] = {
 static void defaults(void *options) {
     cli_bench_options *o = options;
     o->runs = 5;
-    o->points = 100000;
+    o->count = o->match = -1;
+    o->weights = "ema";
     o->steps = 1000;
 }
 
@@ -43,6 +53,7 @@ static const struct subject {
     ito_status (*run)(const cli_bench_options *o, ito_error *err);
 } subjects[] = {
     {"network", "network RECIPE", 2, bench_network},
+    {"samplers", "samplers MODEL", 2, cli_bench_samplers},
     {"dynamics", "dynamics", 1, cli_bench_dynamics},
 };
 enum { SUBJECTS = sizeof subjects / sizeof subjects[0] };
@@ -414,7 +425,7 @@ static ito_status bench_network(const cli_bench_options *o, ito_error *err) {
 
 const cli_verb cli_verb_bench = {
     .name = "bench",
-    .words = "network RECIPE | dynamics",
+    .words = "network RECIPE | samplers MODEL | dynamics",
     .summary = "measure networks and samplers",
     .about =
         "network: times the network of RECIPE on one batch of noise (--batch, default: the recipe's): "
@@ -422,10 +433,15 @@ const cli_verb cli_verb_bench = {
         "gradient with respect to the input (forward included), and training step (forward, backward, Adam, "
         "EMA). Prints the median seconds per image, GFLOP/s, peak memory, and what the convolutions alone "
         "would take, each at the fastest of oneDNN's implementations. No data set is needed.\n\n"
+        "samplers: quality against score calls, for every sampler. For a density such as gmm:8gaussians, KL "
+        "divergence and 2-Wasserstein distance from exact samples; for an image model, the Frechet distance "
+        "to the test set in a simple fixed feature space. What exact samples would get is measured and "
+        "stated "
+        "too. Prints a table; writes --out NAME.csv (default: samplers.csv) and a plot NAME.png.\n\n"
         "dynamics: speed of what runs between the calls of a score: normals and uniforms, beside a plain "
         "loop "
         "of Box-Muller that must agree; a predictor-corrector step on 64 images of 3072 values, apart from "
-        "score and normals, in times of copying its arrays; and --points points of gmm:8gaussians in --steps "
+        "score and normals, in times of copying its arrays; and --count points of gmm:8gaussians in --steps "
         "steps.",
     .least_words = 1,
     .most_words = 2,

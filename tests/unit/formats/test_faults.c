@@ -83,7 +83,7 @@ static ito_status write_webp(const char *path, ito_error *err) {
 static ito_status write_plot(const char *path, ito_error *err) {
     static const double x[] = {1, 2};
     const ito_series s = {"s", 2, x, x};
-    const ito_plot plot = {"t", "x", "y", false, false, 1, &s};
+    const ito_plot plot = {.title = "t", .x_label = "x", .y_label = "y", .n = 1, .series = &s};
     return ito_plot_write(path, &plot, err);
 }
 
