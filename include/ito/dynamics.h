@@ -115,8 +115,8 @@ typedef struct ito_pc_options {
     double eta;            /* weight of the noise in the reverse family; negative: the predictor's own, -1 */
     bool probability_flow; /* predictor follows the ODE, as with eta = 0: false */
     bool marginal_alpha;   /* Langevin's alpha from a(t) at two grid points, for any N: false, as published */
-    /* heun: S_churn, S_tmin, S_tmax (as noise-to-signal ratios b/a) and S_noise of [EDM] Alg 2: 0, 0, inf, 1
-     */
+    /* heun: S_churn, S_tmin, S_tmax (as noise-to-signal ratios b/a) and S_noise of [EDM] Alg 2: 0, 0, inf, 1.
+     * A raised ratio stays at or below that of T. churn above 0 is for heun alone, and not on the ODE. */
     double churn, churn_min, churn_max, churn_noise;
     bool batch_norms; /* Langevin norms averaged over the batch, as published; false: per sample */
     bool denoise;     /* return x_mean of the last predictor step: true */
@@ -134,6 +134,8 @@ typedef struct ito_pc_options {
 typedef struct ito_sample_report {
     int64_t nfe; /* real network calls per sample */
     double seconds;
+    /* Of them, within the score and for drawing the normals of the steps; 0 where a solver does not tell. */
+    double score_seconds, noise_seconds;
 } ito_sample_report;
 
 /* The published defaults for an SDE: reverse_diffusion and langevin (VE), euler_maruyama and none (VP,

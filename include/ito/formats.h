@@ -140,8 +140,15 @@ typedef struct ito_plot {
     bool log_x, log_y;
     int n;
     const ito_series *series;
+    /* The rest may stay 0. */
+    const char *band_label; /* of a grey band across the chart, from band_low to band_high */
+    double band_low, band_high;
+    double y_low, y_high; /* the range shown; y_low = y_high: that of the points */
+    bool legend_beside;   /* right of the chart instead of in a corner: for many curves */
 } ito_plot;
 ito_status ito_plot_write(const char *path, const ito_plot *plot, ito_error *err);
+/* n charts below one another in one picture. */
+ito_status ito_plots_write(const char *path, int n, const ito_plot *plots, ito_error *err);
 
 /* ---- scatter plots: points of the plane, perhaps over a density
  * ----------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 #include <ito/engine.h>
 #include <ito/flow.h>
 #include <ito/formats.h>
+#include <ito/metrics.h>
 #include <ito/networks.h>
 #include <ito/ode.h>
 #include <ito/random.h>

@@ -87,7 +87,8 @@ const char *cli_nearest(const char *word, const char *(*names)(const void *self,
 /* ---- verbs: main.c, verb_*.c */
 
 extern const cli_verb cli_verb_train, cli_verb_sample, cli_verb_info, cli_verb_forward, cli_verb_bench,
-    cli_verb_convert, cli_verb_likelihood, cli_verb_help;
+    cli_verb_convert, cli_verb_likelihood, cli_verb_encode, cli_verb_decode, cli_verb_interpolate,
+    cli_verb_help;
 const cli_verb *cli_verb_at(int index);                        /* NULL past the last */
 const cli_verb *cli_verb_find(const char *name);               /* NULL if none */
 ito_status cli_verb_unknown(const char *name, ito_error *err); /* ARG, with the nearest verb */

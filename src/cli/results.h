@@ -25,9 +25,10 @@ typedef struct cli_results {
     const ito_density *density; /* of points */
     const char *name;           /* of the model, for titles */
     int64_t count;
-    int64_t first; /* number of the first sample */
-    int64_t crop;  /* of images: pixels removed on every side of finished ones */
-    int zoom;      /* of images */
+    int64_t first;   /* number of the first sample */
+    int64_t crop;    /* of images: pixels removed on every side of finished ones */
+    int zoom;        /* of images, as columns */
+    int64_t columns; /* of the grid; 0: as square as can be */
     ito_images images;
     double *points; /* [count, 2] */
 } cli_results;

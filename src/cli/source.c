@@ -164,7 +164,10 @@ static ito_status open_network(cli_source *s, const char *weights, const cli_com
 
 ito_status cli_source_open(cli_source *s, const char *name, const char *weights, const cli_common *common,
                            ito_error *err) {
+    ito_plan_options plan;
     *s = (cli_source){.name = name};
+    const ito_status st = cli_plan_options(common, &plan, err); /* refused before a model is read */
+    if (st != ITO_OK) return st;
     return cli_source_is_density(name) ? open_density(s, common, err) : open_network(s, weights, common, err);
 }
 

@@ -2,6 +2,7 @@
  *
  * ito likelihood: bits/dim of images, or log-densities of points, by the probability-flow ODE. [SDE] Eq 39.
  */
+#include "flow.h"
 #include "input.h"
 #include "progress.h"
 #include "signals.h"
@@ -18,9 +19,9 @@ enum { IMAGES_AT_ONCE = 64, POINTS_AT_ONCE = 1000 };
 
 typedef struct likelihood_options {
     cli_common common;
-    const char *data, *weights, *method, *divergence;
+    const char *data, *weights, *divergence;
     int64_t count, probes, dequantizations;
-    double rtol, atol, eps;
+    cli_solver solver;
 } likelihood_options;
 
 #define AT(field) offsetof(likelihood_options, field)
@@ -34,10 +35,7 @@ static const cli_option options_table[] = {
     {"probes", 0, "K", CLI_INTEGER, AT(probes), "random probes of each estimate (default: 1)", 1, NULL},
     {"dequantizations", 0, "R", CLI_INTEGER, AT(dequantizations),
      "solve for R dequantizations of every image (default: 1)", 1, NULL},
-    {"method", 0, "NAME", CLI_CHOICE, AT(method), "solver of the ODE", 0, ito_ode_method_name},
-    {"rtol", 0, "R", CLI_NUMBER, AT(rtol), "relative tolerance of the solver (default: 1e-5)", 0, NULL},
-    {"atol", 0, "A", CLI_NUMBER, AT(atol), "absolute tolerance of the solver (default: 1e-5)", 0, NULL},
-    {"eps", 0, "T", CLI_NUMBER, AT(eps), "time of the data (default: 1e-5)", 0, NULL},
+    CLI_SOLVER_OPTIONS(likelihood_options, solver, "time of the data (default: 1e-5)"),
     {"weights", 0, "KIND", CLI_CHOICE, AT(weights), "averaged or live weights of a checkpoint", 0,
      cli_weights_name},
     {.name = NULL},
@@ -51,10 +49,8 @@ static void defaults(void *options) {
     o->count = -1;
     o->probes = l.probes;
     o->dequantizations = 1;
-    o->method = l.ode.method;
-    o->rtol = l.ode.rtol;
-    o->atol = l.ode.atol;
-    o->eps = l.eps;
+    cli_solver_default(&o->solver);
+    o->solver.eps = l.eps;
 }
 
 static ito_status check(const void *options, ito_error *err) {
@@ -97,10 +93,7 @@ static double offset_bits(const cli_source *s) {
 static void settle(measuring *m) {
     const likelihood_options *o = m->o;
     m->how = ito_likelihood_default();
-    m->how.ode.method = o->method;
-    m->how.ode.rtol = o->rtol;
-    m->how.ode.atol = o->atol;
-    m->how.eps = o->eps;
+    cli_solver_apply(&o->solver, &m->how.ode, &m->how.eps);
     m->how.divergence = o->divergence ? o->divergence : m->source.density ? "exact" : "rademacher";
     m->how.probes = o->probes;
     m->how.offset_bits = offset_bits(&m->source);
@@ -125,10 +118,10 @@ static cJSON *settings_of(const measuring *m) {
     cJSON_AddStringToObject(s, "divergence", m->how.divergence);
     cJSON_AddNumberToObject(s, "probes", (double)o->probes);
     cJSON_AddNumberToObject(s, "dequantizations", (double)o->dequantizations);
-    cJSON_AddStringToObject(s, "method", o->method);
-    cJSON_AddNumberToObject(s, "rtol", o->rtol);
-    cJSON_AddNumberToObject(s, "atol", o->atol);
-    cJSON_AddNumberToObject(s, "eps", o->eps);
+    cJSON_AddStringToObject(s, "method", o->solver.method);
+    cJSON_AddNumberToObject(s, "rtol", o->solver.rtol);
+    cJSON_AddNumberToObject(s, "atol", o->solver.atol);
+    cJSON_AddNumberToObject(s, "eps", o->solver.eps);
     return s;
 }
 
@@ -339,8 +332,7 @@ static void print_text(const measuring *m, const outcome *out) {
         printf("%g bits/dim for 256 grey levels in [%d, 1] are counted in, %lld dimensions\n",
                m->how.offset_bits, m->source.recipe.data.centered ? -1 : 0, (long long)m->source.dim);
     }
-    printf("%lld %s, %.1f evaluations each: %s\n", (long long)m->input.n, unit, out->nfe.mean,
-           m->table.path);
+    printf("%lld %s, %.1f evaluations each: %s\n", (long long)m->input.n, unit, out->nfe.mean, m->table.path);
 }
 
 static ito_status run(const void *options, ito_error *err) {

@@ -266,7 +266,8 @@ static ito_status square(void *self, int64_t n, const double *x, const double *t
 static ito_status fail_far_out(void *self, int64_t n, const double *x, const double *t, double *s,
                                ito_error *err) {
     (void)self, (void)err;
-    for (int64_t k = 0; k < n; k++) s[k] = x[k] > 10 ? (t[k] < 0.5 ? (double)NAN : sin(300 * t[k])) : 0;
+    for (int64_t k = 0; k < n; k++)
+        s[k] = x[k] > 10 ? (t[k] < 0.5 ? (double)NAN : 1e-3 * sin(300 * t[k])) : 0;
     return ITO_OK;
 }
 

@@ -75,6 +75,25 @@ static void headers_are_laid_out_as_numpy_does(void **state) {
     assert_int_equal(header[126], ' ');
 }
 
+static void an_array_alone_is_header_and_data(void **state) {
+    (void)state;
+    for (int i = 0; i < ARRAYS; i++) {
+        char header[ITO__NPY_HEADER_MAX];
+        size_t length, head, bytes = (size_t)arrays[i].count * ito_dtype_size(arrays[i].dtype);
+        assert_int_equal(ito_npy_write(scratch_path("one.npy"), &arrays[i], NULL), ITO_OK);
+        unsigned char *file = scratch_read(scratch_path("one.npy"), &length);
+        assert_int_equal(ito__npy_header("one.npy", &arrays[i], header, &head, NULL), ITO_OK);
+        assert_int_equal(length, head + bytes);
+        assert_memory_equal(file, header, head);
+        assert_memory_equal(file + head, bytes ? arrays[i].data : "", bytes);
+        free(file);
+    }
+    const ito_tensor wrong = {"wrong", ITO_DTYPE_F64, 1, {2}, 1, f64};
+    ito_error err;
+    assert_int_equal(ito_npy_write(scratch_path("wrong.npy"), &wrong, &err), ITO_E_ARG);
+    assert_int_not_equal(access(scratch_path("wrong.npy"), F_OK), 0);
+}
+
 static void bfloat16_is_refused(void **state) {
     const ito_tensor t = {"w", ITO_DTYPE_BF16, 1, {2}, 2, u8};
     ito_error err;
@@ -265,6 +284,7 @@ int main(void) {
         cmocka_unit_test(arrays_read_back_as_written),
         cmocka_unit_test(equal_arrays_give_equal_files),
         cmocka_unit_test(headers_are_laid_out_as_numpy_does),
+        cmocka_unit_test(an_array_alone_is_header_and_data),
         cmocka_unit_test(bfloat16_is_refused),
         cmocka_unit_test(an_archive_of_nothing_is_refused),
         cmocka_unit_test(names_that_clash_are_refused),
