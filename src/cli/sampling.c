@@ -26,11 +26,11 @@ cli_sampling cli_sampling_none(void) {
 typedef struct given {
     const char *name;
     bool is;
-    enum { of_grids, of_adaptive, of_ode } reader; /* kinds that read it: pc, all others, ode */
+    enum { of_grids, of_adaptive, of_ode } reader; /* kinds that read it: pc, all others, both of the ODE */
 } given;
 
 static bool reads(ito_sampler_kind kind, const given *option) {
-    if (option->reader == of_ode) return kind == ITO_SAMPLER_ODE;
+    if (option->reader == of_ode) return kind == ITO_SAMPLER_ODE || kind == ITO_SAMPLER_ODE_PER_SAMPLE;
     return (option->reader == of_grids) == (kind == ITO_SAMPLER_PC);
 }
 
@@ -100,7 +100,7 @@ ito_status cli_sampler_of(const ito_recipe *recipe, const char *name, ito_sample
     out->pc.snr = r->snr;
     out->pc.grid = r->grid;
     out->pc.probability_flow = r->probability_flow;
-    if (out->kind != ITO_SAMPLER_ODE) return ITO_OK;
+    if (out->kind == ITO_SAMPLER_ADAPTIVE) return ITO_OK;
     out->ode.rtol = r->rtol;
     out->ode.atol = r->atol;
     return ITO_OK;

@@ -14,7 +14,6 @@
 typedef struct row {
     const char *name, *summary;
     ito_sampler_kind kind;
-    bool per_sample;
     const char *predictor, *corrector, *grid;
     int64_t steps;
     enum { of_default, of_pair, of_corrector } snr; /* which published ratio of the SDE's record */
@@ -29,13 +28,12 @@ static const row rows[] = {
          "Adaptive Runge-Kutta on the probability-flow ODE, one step size for the batch ([SDE] Section "
          "4.3).",
      .kind = ITO_SAMPLER_ODE},
-    {.name = "adaptive",
-     .summary = "The reverse SDE with an adaptive step per sample ([GGF] Algorithm 1).",
-     .kind = ITO_SAMPLER_ADAPTIVE},
     {.name = "ode_per_sample",
-     .summary = "As ode, with a step size per sample; finished samples leave the batch.",
-     .kind = ITO_SAMPLER_ODE,
-     .per_sample = true},
+     .summary = "The same with a step size for each sample; those that arrive leave the batch.",
+     .kind = ITO_SAMPLER_ODE_PER_SAMPLE},
+    {.name = "adaptive",
+     .summary = "The reverse SDE with an adaptive step for each sample ([GGF] Algorithm 1).",
+     .kind = ITO_SAMPLER_ADAPTIVE},
     {.name = "P1000",
      .summary = "1000 steps of reverse diffusion ([SDE] Table 1).",
      .predictor = "reverse_diffusion",
@@ -130,7 +128,7 @@ ito_status ito_sampler_named(const char *name, const ito_sde *sde, ito_sampler *
                          : r->snr == of_corrector ? record->snr_alone
                                                   : 0;
     if (tuned > 0) pc.snr = tuned;
-    *out = (ito_sampler){.kind = r->kind, .pc = pc, .ode = ito_ode_default(), .per_sample = r->per_sample};
+    *out = (ito_sampler){.kind = r->kind, .pc = pc, .ode = ito_ode_default()};
     if (r->kind == ITO_SAMPLER_ADAPTIVE) {
         const ito_adaptive_options usual = ito_adaptive_default();
         out->ode.rtol = usual.rtol;
@@ -192,7 +190,7 @@ static ito_status run_ode(const ito_sde *sde, const ito_score *score, const ito_
     ito_flow_options flow = ito_flow_default();
     flow.ode = sampler->ode;
     flow.ode.progress = pc->progress;
-    flow.per_sample = sampler->per_sample;
+    flow.per_sample = sampler->kind == ITO_SAMPLER_ODE_PER_SAMPLE;
     flow.eps = pc->eps;
     flow.denoise = pc->denoise;
     flow.seed = pc->seed;
@@ -240,8 +238,8 @@ static ito_status run_free(const ito_sde *sde, const ito_score *score, const ito
     ito_status st = ITO_OK;
     if (sampler->frames > 0) st = even_frames(sde, sampler, &times, &frames, err);
     if (st == ITO_OK)
-        st = (sampler->kind == ITO_SAMPLER_ODE ? run_ode : run_adaptive)(sde, score, sampler, frames, n, x,
-                                                                         report, err);
+        st = (sampler->kind == ITO_SAMPLER_ADAPTIVE ? run_adaptive : run_ode)(sde, score, sampler, frames, n,
+                                                                              x, report, err);
     ito__free(times);
     return st;
 }
@@ -254,6 +252,7 @@ ito_status ito_sample(const ito_sde *sde, const ito_score *score, const ito_samp
     switch (sampler->kind) {
     case ITO_SAMPLER_PC: return run_pc(sde, score, sampler, n, x, report, err);
     case ITO_SAMPLER_ODE:
+    case ITO_SAMPLER_ODE_PER_SAMPLE:
     case ITO_SAMPLER_ADAPTIVE: return run_free(sde, score, sampler, n, x, report, err);
     case ITO_SAMPLER_KIND_COUNT: break;
     }

@@ -327,6 +327,9 @@ static ito_status open_run(adaptive *a, const ito_sde *sde, const ito_score *sco
     ito_status st;
     if ((st = ito__flow_open(&a->flow, sde, score, n, o->first_sample, &a->eps, err)) != ITO_OK) return st;
     if ((st = check(a, err)) != ITO_OK) return st;
+    if (o->prior_noise != NULL && (st = ito__check_finite("prior_noise", "sample", n, score->dim,
+                                                          o->first_sample, o->prior_noise, err)) != ITO_OK)
+        return st;
     if ((st = allocate(a, err)) != ITO_OK) return st;
     if ((st = ito__frames_open(&a->frames, o->frames, n, score->dim, n, sde->T, a->eps, err)) != ITO_OK)
         return st;
