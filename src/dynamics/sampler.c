@@ -3,6 +3,7 @@
  * The table of samplers: kinds, the settings of [SDE] Table 1, and fast predictors with settings that suit
  * them.
  */
+#include "core/memory.h"
 #include "dynamics/check.h"
 #include "dynamics/sde.h"
 
@@ -155,6 +156,33 @@ static ito_status run_pc(const ito_sde *sde, const ito_score *score, const ito_s
     return ito_pc_sample(sde, score, &pc, n, x, report, err);
 }
 
+/* Frames of the flow but the last, which denoising changes. */
+static ito_status choose_times(const ito_sde *sde, const ito_sampler *sampler, ito_flow_options *flow,
+                               double **times, ito_error *err) {
+    const int64_t spans = sampler->frames - 1;
+    const double eps = flow->eps == 0 ? ito_sde_sampling_eps(sde) : flow->eps;
+    *times = NULL;
+    if (sampler->frames == 0) return ITO_OK;
+    if ((*times = ito__alloc((size_t)spans, sizeof **times)) == NULL)
+        return ito_error_set(err, ITO_E_NOMEM, "frames: no memory for %lld: use fewer", (long long)spans + 1);
+    for (int64_t k = 0; k < spans; k++) (*times)[k] = sde->T - (sde->T - eps) * (double)k / (double)spans;
+    flow->frame_count = spans;
+    flow->frame_times = *times;
+    flow->frame = sampler->frame;
+    flow->frame_self = sampler->frame_self;
+    return ITO_OK;
+}
+
+static ito_status show_last(const ito_sde *sde, const ito_score *score, const ito_sampler *sampler, int64_t n,
+                            const double *x, ito_error *err) {
+    const double eps = sampler->pc.eps == 0 ? ito_sde_sampling_eps(sde) : sampler->pc.eps;
+    if (sampler->frames == 0) return ITO_OK;
+    const ito_status st = sampler->frame(sampler->frame_self, sampler->frames - 1, eps, n, score->dim, x);
+    if (st != ITO_OK)
+        ito_error_set(err, st, "sampling: a callback stopped it at the last frame: run it again");
+    return st;
+}
+
 static ito_status run_ode(const ito_sde *sde, const ito_score *score, const ito_sampler *sampler, int64_t n,
                           double *x, ito_sample_report *report, ito_error *err) {
     const ito_pc_options *pc = &sampler->pc;
@@ -169,9 +197,13 @@ static ito_status run_ode(const ito_sde *sde, const ito_score *score, const ito_
     flow.temperature = pc->temperature;
     flow.prior_noise = pc->prior_noise;
     ito_flow_report solved;
-    const ito_status st = ito_ode_sample(sde, score, &flow, n, x, &solved, err);
+    double *times;
+    ito_status st = choose_times(sde, sampler, &flow, &times, err);
+    if (st == ITO_OK) st = ito_ode_sample(sde, score, &flow, n, x, &solved, err);
+    if (st == ITO_OK) st = show_last(sde, score, sampler, n, x, err);
     if (st == ITO_OK && report != NULL)
         *report = (ito_sample_report){.nfe = solved.nfe, .seconds = ito__seconds() - start};
+    ito__free(times);
     return st;
 }
 
