@@ -12,10 +12,10 @@ usage_error() {
 version_is_printed() { run 0 --version && out_says '^ito [0-9]'; }
 help_lists_every_verb() {
     run 0 --help || return 1
-    for verb in train sample likelihood info forward bench convert help; do out_says "^  $verb " || return 1; done
+    for verb in train sample likelihood encode decode interpolate info forward bench convert help; do out_says "^  $verb " || return 1; done
 }
 verbs_explain_themselves() {
-    for verb in train sample likelihood info forward bench convert help; do
+    for verb in train sample likelihood encode decode interpolate info forward bench convert help; do
         run 0 help $verb || return 1
         cp "$HERE/out" "$HERE/help"
         run 0 $verb --help && out_says "^Usage: ito $verb " && same "$HERE/out" "$HERE/help" || return 1
@@ -23,7 +23,7 @@ verbs_explain_themselves() {
 }
 # Every option of --help has its entry in the manual, and the manual has no other.
 manual_has_the_options() {
-    for verb in train sample likelihood info forward bench convert; do
+    for verb in train sample likelihood encode decode interpolate info forward bench convert; do
         run 0 help $verb || return 1
         sed '/^Options of every verb/,$d' "$HERE/out" | grep -o -e '^  [ -][ a-z][, ] --[a-z0-9-]*' |
             grep -o -e '--[a-z0-9-]*' | sort >"$HERE/options"
