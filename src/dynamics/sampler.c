@@ -197,6 +197,8 @@ static ito_status run_ode(const ito_sde *sde, const ito_score *score, const ito_
 
 ito_status ito_sample(const ito_sde *sde, const ito_score *score, const ito_sampler *sampler, int64_t n,
                       double *x, ito_sample_report *report, ito_error *err) {
+    const ito_status st = ito_sde_check(sde, err);
+    if (st != ITO_OK) return st;
     if (sampler->frames < 0 || sampler->frames == 1 || (sampler->frames > 0 && sampler->frame == NULL))
         return ito_error_set(err, ITO_E_ARG, "frames: is %lld: use 0 for none, or 2 or more and a function",
                              (long long)sampler->frames);
