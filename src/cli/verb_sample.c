@@ -281,7 +281,8 @@ const cli_verb cli_verb_sample = {
         "sampling.\n\n"
         "Sample k of a seed is the same whatever --batch and --threads, to rounding (sampling.batch_norms "
         "couples the samples of a batch, as the published results do; so does the shared step of the sampler "
-        "ode, within its tolerance). Pictures have the network's full size unless --crop is given.",
+        "ode, within its tolerance, but not ode_per_sample). Pictures have the network's full size unless "
+        "--crop is given.",
     .least_words = 1,
     .most_words = 1,
     .options = options_table,

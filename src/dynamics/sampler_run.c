@@ -139,8 +139,7 @@ static ito_status run_adaptive(const ito_sde *sde, const ito_score *score, const
     ito_adaptive_report solved;
     film f = {.count = 0};
     double *times = NULL;
-    ito_status st = ito__check_run(sde, score, n, pc->first_sample, &(double){pc->eps}, err);
-    if (st == ITO_OK) st = choose_times(sde, sampler, &times, err);
+    ito_status st = choose_times(sde, sampler, &times, err);
     if (st == ITO_OK) st = film_open(&f, sampler->frames, n, score->dim, err);
     if (st != ITO_OK) goto done;
     f.times = times;
@@ -169,6 +168,9 @@ done:
 
 ito_status ito_sample(const ito_sde *sde, const ito_score *score, const ito_sampler *sampler, int64_t n,
                       double *x, ito_sample_report *report, ito_error *err) {
+    double eps = sampler->pc.eps;
+    const ito_status st = ito__check_run(sde, score, n, sampler->pc.first_sample, &eps, err);
+    if (st != ITO_OK) return st;
     if (sampler->frames < 0 || sampler->frames == 1 || (sampler->frames > 0 && sampler->frame == NULL))
         return ito_error_set(err, ITO_E_ARG, "frames: is %lld: use 0 for none, or 2 or more and a function",
                              (long long)sampler->frames);
