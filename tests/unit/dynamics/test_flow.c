@@ -228,7 +228,7 @@ static void a_bad_score_is_located(void **state) {
     ito_error err;
     assert_int_equal(ito_ode_sample(&mix.sde, &score, &options, count, x, NULL, &err), ITO_E_NUMERIC);
     print_message("%s\n", err.message);
-    assert_non_null(strstr(err.message, "nan for sample 41 at t = 0.9"));
+    assert_non_null(strstr(err.message, "nan for sample 41 at step 1 (t = 0.9"));
     assert_true(x[0] == 7);
 }
 
