@@ -200,6 +200,8 @@ ito_status ito_sample(const ito_sde *sde, const ito_score *score, const ito_samp
     if (sampler->frames < 0 || sampler->frames == 1 || (sampler->frames > 0 && sampler->frame == NULL))
         return ito_error_set(err, ITO_E_ARG, "frames: is %lld: use 0 for none, or 2 or more and a function",
                              (long long)sampler->frames);
+    const ito_status st = ito_sde_check(sde, err);
+    if (st != ITO_OK) return st;
     switch (sampler->kind) {
     case ITO_SAMPLER_PC: return run_pc(sde, score, sampler, n, x, report, err);
     case ITO_SAMPLER_ODE:
