@@ -310,6 +310,9 @@ static ito_status open_run(adaptive *a, const ito_sde *sde, const ito_score *sco
     ito_status st;
     if ((st = ito__flow_open(&a->flow, sde, score, n, o->first_sample, &a->eps, err)) != ITO_OK) return st;
     if ((st = check(a, err)) != ITO_OK) return st;
+    if (o->prior_noise != NULL && (st = ito__check_finite("prior_noise", "sample", n, score->dim,
+                                                          o->first_sample, o->prior_noise, err)) != ITO_OK)
+        return st;
     if ((st = allocate(a, err)) != ITO_OK) return st;
     a->flow.steps = a->attempts;
     ito__flow_prior(&a->flow, o->seed, o->temperature, o->prior_noise, a->x);
