@@ -132,7 +132,8 @@ typedef struct ito_pc_options {
 } ito_pc_options;
 
 typedef struct ito_sample_report {
-    int64_t nfe; /* real network calls per sample */
+    int64_t nfe;     /* real network calls, those of the costliest sample */
+    double nfe_mean; /* per sample, the mean: nfe unless samples have steps of their own */
     double seconds;
     /* Of them, within the score and for drawing the normals of the steps; 0 where a solver does not tell. */
     double score_seconds, noise_seconds;
@@ -144,8 +145,9 @@ ito_pc_options ito_pc_default(const ito_sde *sde);
 
 /* Draws n samples at t = eps into x [n, score->dim].  report may be NULL. Sample k of a seed is the same
  * whatever the batch and the threads, unless batch_norms couples the samples of a batch.
- * Errors: ARG names the option; NUMERIC names step, time and sample index when the score is not finite; the
- * status of a callback or of the score comes back unchanged. x is written on success only. */
+ * Errors: ARG names the option, and the sample of a prior_noise that is not finite; NUMERIC names step, time
+ * and sample index when the score is not finite; the status of a callback or of the score comes back
+ * unchanged. x is written on success only. */
 ito_status ito_pc_sample(const ito_sde *sde, const ito_score *score, const ito_pc_options *options, int64_t n,
                          double *x, ito_sample_report *report, ito_error *err);
 

@@ -17,7 +17,7 @@ enum {
     MOST_CELLS = 1024,
     ROWS_OF_CELL = 1024, /* of the reference: its own bias is then cells / (2 ROWS) = 5e-4 */
     SAMPLES_OF_CELL = 16,
-    FLOOR_SETS = 8,
+    FLOOR_SETS = 16,
     GROUPS = 8 /* of the jackknife */
 };
 

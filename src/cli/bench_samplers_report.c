@@ -22,14 +22,18 @@ void cli_contest_print(const cli_contest *c) {
         printf("%s: %s\n  of exact samples %.5f, from set to set +- %.5f\n", q->title[i], q->about[i],
                q->floor[i].value, q->floor[i].standard_error);
     }
-    printf("\n%-32s %6s %9s", "sampler", "calls", "tolerance");
+    printf("\n%-32s %6s %9s", "sampler", "calls", "steps by");
     for (int i = 0; i < q->measures; i++) printf(" %10s %9s", q->key[i], "+-");
     printf(" %8s\n", "seconds");
     for (int k = 0; k < c->trials; k++) {
         const cli_trial *t = &c->trial[k];
-        char tolerance[16] = "";
-        if (t->tolerance > 0) snprintf(tolerance, sizeof tolerance, "%.0e", t->tolerance);
-        printf("%-32s %6" PRId64 " %9s", c->contestant[t->contestant].name, t->nfe, tolerance);
+        const cli_contestant *who = &c->contestant[t->contestant];
+        char by[16]; /* the grid, or the tolerance */
+        if (t->tolerance > 0)
+            snprintf(by, sizeof by, "%.0e", t->tolerance);
+        else
+            snprintf(by, sizeof by, "%s", who->sampler.pc.grid);
+        printf("%-32s %6" PRId64 " %9s", who->name, t->nfe, by);
         for (int i = 0; i < q->measures; i++)
             printf(" %10.5f %9.5f", t->got[i].value, t->got[i].standard_error);
         printf(" %8.2f\n", t->seconds);
@@ -61,7 +65,10 @@ ito_status cli_contest_print_json(const cli_contest *c, const char *const files[
         cJSON *item = cJSON_CreateObject();
         cJSON_AddStringToObject(item, "sampler", c->contestant[t->contestant].name);
         cJSON_AddNumberToObject(item, "nfe", (double)t->nfe);
-        if (t->steps > 0) cJSON_AddNumberToObject(item, "steps", (double)t->steps);
+        if (t->steps > 0) {
+            cJSON_AddStringToObject(item, "grid", c->contestant[t->contestant].sampler.pc.grid);
+            cJSON_AddNumberToObject(item, "steps", (double)t->steps);
+        }
         if (t->tolerance > 0) cJSON_AddNumberToObject(item, "tolerance", t->tolerance);
         for (int i = 0; i < q->measures; i++) add_estimate(item, q->key[i], t->got[i]);
         cJSON_AddNumberToObject(item, "seconds", t->seconds);
@@ -83,16 +90,19 @@ ito_status cli_contest_write_csv(const cli_contest *c, const char *path, ito_err
     size_t length = 0;
     FILE *f = open_memstream(&text, &length);
     if (!f) return ito_error_set(err, ITO_E_NOMEM, "%s: memory ran out: close other programs", path);
-    fprintf(f, "sampler,nfe,steps,tolerance");
+    fprintf(f, "sampler,nfe,grid,steps,tolerance");
     for (int i = 0; i < q->measures; i++) fprintf(f, ",%s,%s_error", q->key[i], q->key[i]);
-    fprintf(f, ",seconds\nexact,,,");
+    fprintf(f, ",seconds\nexact,,,,");
     print_estimates(f, q, q->floor);
     fprintf(f, ",\n");
     for (int k = 0; k < c->trials; k++) {
         const cli_trial *t = &c->trial[k];
-        fprintf(f, "%s,%" PRId64 ",", c->contestant[t->contestant].name, t->nfe);
-        if (t->steps > 0) fprintf(f, "%" PRId64, t->steps);
-        fprintf(f, ",");
+        const cli_contestant *who = &c->contestant[t->contestant];
+        fprintf(f, "%s,%" PRId64 ",", who->name, t->nfe);
+        if (t->steps > 0)
+            fprintf(f, "%s,%" PRId64 ",", who->sampler.pc.grid, t->steps);
+        else
+            fprintf(f, ",,");
         if (t->tolerance > 0) fprintf(f, "%g", t->tolerance);
         print_estimates(f, q, t->got);
         fprintf(f, ",%.3f\n", t->seconds);

@@ -162,13 +162,26 @@ static void draw_probes(augmented *a, uint64_t seed) {
         }
 }
 
+/* The caller's arrays: data and probes. */
+static ito_status check_values(const augmented *a, const ito_likelihood_options *o, const double *x,
+                               ito_error *err) {
+    const int64_t n = a->flow.n, dim = a->flow.dim;
+    ito_status st = ito__check_finite("x", "sample", n, dim, o->first_sample, x, err);
+    for (int64_t p = 0; p < a->probes && st == ITO_OK && a->values == o->probe_values; p++)
+        st = ito__check_finite("probe_values", "sample", n, dim, o->first_sample, a->values + p * n * dim,
+                               err);
+    return st;
+}
+
 static ito_status open_augmented(augmented *a, const ito_sde *sde, const ito_score *score,
-                                 const ito_likelihood_options *o, int64_t n, ito_error *err) {
+                                 const ito_likelihood_options *o, int64_t n, const double *x,
+                                 ito_error *err) {
     *a = (augmented){.eps = o->eps};
     ito_status st;
     if ((st = ito__flow_open(&a->flow, sde, score, n, o->first_sample, &a->eps, err)) != ITO_OK) return st;
     if ((st = settle(a, o, err)) != ITO_OK) return st;
     if ((st = allocate(a, o, err)) != ITO_OK) return st;
+    if ((st = check_values(a, o, x, err)) != ITO_OK) return st;
     if (a->method->draw != NULL && a->values == a->drawn) draw_probes(a, o->seed);
     return ITO_OK;
 }
@@ -217,7 +230,7 @@ ito_status ito_likelihood(const ito_sde *sde, const ito_score *score, const ito_
     augmented a;
     ito_flow_report spent = {0};
     ito_status st;
-    if ((st = open_augmented(&a, sde, score, options, n, err)) != ITO_OK) goto done;
+    if ((st = open_augmented(&a, sde, score, options, n, x, err)) != ITO_OK) goto done;
     const int64_t dim = score->dim, width = dim + a.integrals;
     for (int64_t k = 0; k < n; k++) memcpy(a.y + k * width, x + k * dim, (size_t)dim * sizeof *x);
 

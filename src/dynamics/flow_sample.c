@@ -52,6 +52,11 @@ static ito_status open_run(run *r, const ito_sde *sde, const ito_score *score, i
     r->t1 = r->way == from_data ? sde->T : eps;
     if ((st = ito__frames_open(&r->frames, o, n, score->dim, r->t0, r->t1, err)) != ITO_OK) return st;
     const size_t count = (size_t)(n * score->dim);
+    const double *given = in != NULL ? in : o->prior_noise;
+    const char *const name = r->way == from_data ? "x" : r->way == from_latent ? "z" : "prior_noise";
+    if (given != NULL &&
+        (st = ito__check_finite(name, "sample", n, score->dim, o->first_sample, given, err)) != ITO_OK)
+        return st;
     if ((r->x = ito__alloc(count, sizeof *r->x)) == NULL ||
         (o->denoise && r->way != from_data && (r->s = ito__alloc(count, sizeof *r->s)) == NULL))
         return ito__no_memory(n, score->dim, err);
