@@ -81,6 +81,21 @@ ito_status ito__flow_vjp(ito__flow *flow, ito__rows at, const double *x, const d
     return check_finite(flow, "score's vjp", at, out, err);
 }
 
+ito_status ito__flow_score_vjp(ito__flow *flow, ito__rows at, const double *x, const double *v, double *s,
+                               double *out, ito_error *err) {
+    const ito_score *score = flow->score;
+    if (score->eval_vjp == NULL) {
+        const ito_status st = ito__flow_score(flow, at, x, s, err);
+        return st == ITO_OK ? ito__flow_vjp(flow, at, x, v, out, err) : st;
+    }
+    ito_status st = score->eval_vjp(score->self, at.m, x, at.t, v, s, out, err);
+    if (st != ITO_OK) return st;
+    flow->nfe++;
+    flow->vjps++;
+    if ((st = check_finite(flow, "score", at, s, err)) != ITO_OK) return st;
+    return check_finite(flow, "score's vjp", at, out, err);
+}
+
 /* Neighbours often share their time, and a user's f1 and g may cost. */
 void ito__flow_coefficients(ito__flow *flow, ito__rows at) {
     for (int64_t p = 0; p < at.m; p++) {
@@ -95,9 +110,7 @@ void ito__flow_coefficients(ito__flow *flow, ito__rows at) {
     }
 }
 
-ito_status ito__flow_drift(ito__flow *flow, ito__rows at, const double *x, double *dxdt, ito_error *err) {
-    const ito_status st = ito__flow_score(flow, at, x, dxdt, err);
-    if (st != ITO_OK) return st;
+void ito__flow_drift_of_score(ito__flow *flow, ito__rows at, const double *x, double *dxdt) {
     ito__flow_coefficients(flow, at);
     const int64_t dim = flow->dim;
 #pragma omp parallel for schedule(static) if (at.m * dim > ITO__PARALLEL_VALUES)
@@ -105,7 +118,12 @@ ito_status ito__flow_drift(ito__flow *flow, ito__rows at, const double *x, doubl
         const double f1 = flow->f1[p], half_g2 = flow->half_g2[p];
         for (int64_t j = p * dim; j < (p + 1) * dim; j++) dxdt[j] = f1 * x[j] - half_g2 * dxdt[j];
     }
-    return ITO_OK;
+}
+
+ito_status ito__flow_drift(ito__flow *flow, ito__rows at, const double *x, double *dxdt, ito_error *err) {
+    const ito_status st = ito__flow_score(flow, at, x, dxdt, err);
+    if (st == ITO_OK) ito__flow_drift_of_score(flow, at, x, dxdt);
+    return st;
 }
 
 /* The batch as one system. */

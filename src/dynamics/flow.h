@@ -45,9 +45,14 @@ ito_status ito__flow_score(ito__flow *flow, ito__rows at, const double *x, doubl
 /* out = v^T ds/dx, likewise. */
 ito_status ito__flow_vjp(ito__flow *flow, ito__rows at, const double *x, const double *v, double *out,
                          ito_error *err);
+/* Both, in one go where the score can. */
+ito_status ito__flow_score_vjp(ito__flow *flow, ito__rows at, const double *x, const double *v, double *s,
+                               double *out, ito_error *err);
 /* Fills f1 and half_g2. */
 void ito__flow_coefficients(ito__flow *flow, ito__rows at);
-/* dxdt = f1 x - g^2 s / 2; fills f1 and half_g2. */
+/* dxdt = f1 x - g^2 s / 2, of the score s in dxdt; fills f1 and half_g2. */
+void ito__flow_drift_of_score(ito__flow *flow, ito__rows at, const double *x, double *dxdt);
+/* The same with the score evaluated. */
 ito_status ito__flow_drift(ito__flow *flow, ito__rows at, const double *x, double *dxdt, ito_error *err);
 
 /* Carries y [n, rows->dim] from t0 to t1: each sample with its own step, or all as one system. Adds to the
