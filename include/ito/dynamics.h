@@ -132,7 +132,8 @@ typedef struct ito_pc_options {
 } ito_pc_options;
 
 typedef struct ito_sample_report {
-    int64_t nfe; /* real network calls per sample */
+    int64_t nfe;     /* real network calls, those of the costliest sample */
+    double nfe_mean; /* per sample, the mean: nfe unless samples have steps of their own */
     double seconds;
     /* Of them, within the score and for drawing the normals of the steps; 0 where a solver does not tell. */
     double score_seconds, noise_seconds;

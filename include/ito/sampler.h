@@ -22,8 +22,9 @@ extern "C" {
 #endif
 
 typedef enum ito_sampler_kind {
-    ITO_SAMPLER_PC,  /* "pc": predictor and corrector on a time grid, ito_pc_sample */
-    ITO_SAMPLER_ODE, /* "ode": the probability-flow ODE with an adaptive step, ito_ode_sample */
+    ITO_SAMPLER_PC,             /* "pc": predictor and corrector on a time grid, ito_pc_sample */
+    ITO_SAMPLER_ODE,            /* "ode": the probability-flow ODE with an adaptive step, ito_ode_sample */
+    ITO_SAMPLER_ODE_PER_SAMPLE, /* "ode_per_sample": the same with a step for each sample */
     ITO_SAMPLER_KIND_COUNT
 } ito_sampler_kind;
 
@@ -31,7 +32,7 @@ typedef struct ito_sampler {
     ito_sampler_kind kind;
     /* All kinds: eps, denoise, seed, first_sample, temperature, prior_noise, progress. PC: the rest too. */
     ito_pc_options pc;
-    ito_ode_options ode; /* ODE: method, rtol, atol, step lengths */
+    ito_ode_options ode; /* both ODE kinds: method, rtol, atol, step lengths */
     /* The way from noise to data in `frames` pictures, none if 0: frame 0 is the prior at T, the last the
      * finished samples, those between spread evenly over the steps (PC) or over time (ODE). */
     int64_t frames;

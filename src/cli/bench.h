@@ -14,7 +14,7 @@ typedef struct cli_bench_options {
     int64_t count, match;       /* -1: not given */
     const char *nfe, *samplers; /* lists with commas; NULL: all that suit the model */
     const char *weights;
-    int64_t points, steps;
+    int64_t steps;
 } cli_bench_options;
 
 /* bench_samplers.c: quality against score calls. */

@@ -40,6 +40,7 @@ typedef struct bench {
     const cli_bench_options *o;
     ito_sde sde;
     uint64_t seed;
+    int64_t points;
     double *array[2 * ARRAYS];       /* [ROWS, DIM] each */
     double uniforms, normals, plain; /* per second */
     double difference;               /* of plain normals from the library's */
@@ -192,7 +193,7 @@ static ito_status go_on(void *self, int64_t done, int64_t total) {
 }
 
 static ito_status measure_mixture(bench *b, ito_error *err) {
-    const int64_t n = b->o->points;
+    const int64_t n = b->points;
     ito_pc_options o = ito_pc_default(&b->sde);
     ito_density *density = NULL;
     ito_status st = ITO_OK;
@@ -202,7 +203,7 @@ static ito_status measure_mixture(bench *b, ito_error *err) {
     o.seed = b->seed;
     o.progress = (ito_progress){.report = go_on};
     double *x = calloc((size_t)n, 2 * sizeof *x);
-    if (!x) st = ito_error_set(err, ITO_E_NOMEM, "--points: no memory for %" PRId64 " points: use fewer", n);
+    if (!x) st = ito_error_set(err, ITO_E_NOMEM, "--count: no memory for %" PRId64 " points: use fewer", n);
     if (st == ITO_OK) st = ito_mixture_named(&b->sde, "8gaussians", &density, err);
     if (st == ITO_OK) {
         const ito_score score = ito_density_score(density);
@@ -249,7 +250,7 @@ static ito_status print_json(const bench *b, const char *cpu, ito_error *err) {
         snprintf(key, sizeof key, "%s_step_copies", b->step[k].key);
         cJSON_AddNumberToObject(object, key, b->step[k].seconds / b->copy);
     }
-    cJSON_AddNumberToObject(object, "mixture_points", (double)b->o->points);
+    cJSON_AddNumberToObject(object, "mixture_points", (double)b->points);
     cJSON_AddNumberToObject(object, "mixture_steps", (double)b->o->steps);
     cJSON_AddNumberToObject(object, "mixture_s", b->mixture.seconds);
     cJSON_AddNumberToObject(object, "mixture_score_s", b->mixture.score_seconds);
@@ -275,7 +276,7 @@ static void print_text(const bench *b, const char *cpu) {
         printf("%-34s %11.0f us   %.2f copies\n", name, 1e6 * b->step[k].seconds,
                b->step[k].seconds / b->copy);
     }
-    printf("\ngmm:8gaussians, %" PRId64 " points, %" PRId64 " steps\n", b->o->points, b->o->steps);
+    printf("\ngmm:8gaussians, %" PRId64 " points, %" PRId64 " steps\n", b->points, b->o->steps);
     printf("%-34s %12.2f s   score %.2f s, normals %.2f s\n", "euler_maruyama", b->mixture.seconds,
            b->mixture.score_seconds, b->mixture.noise_seconds);
 }
@@ -300,6 +301,7 @@ ito_status cli_bench_dynamics(const cli_bench_options *o, ito_error *err) {
     bench b = {
         .o = o,
         .sde = ito_sde_default(ITO_SDE_VP),
+        .points = o->count > 0 ? o->count : 100000,
         .seed = o->common.seed >= 0 ? (uint64_t)o->common.seed : 0,
         .step = {{.key = "predictor", .corrector = "none"}, {.key = "langevin", .corrector = "langevin"}}};
     char cpu[128];

@@ -23,7 +23,7 @@ static const cli_option options_table[] = {
     {"no-limit", 0, NULL, CLI_FLAG, AT(no_limit),
      "network: do not measure the convolutions alone, which takes up to a minute", 0, NULL},
     {"count", 0, "N", CLI_INTEGER, AT(count),
-     "samplers: samples of a run (default: 20000 points or 256 images)", 1, NULL},
+     "samples of a run (default: samplers: 20000 points or 256 images, dynamics: 100000 points)", 1, NULL},
     {"nfe", 0, "LIST", CLI_TEXT, AT(nfe), "samplers: score calls of the runs, rising: 10,50,200", 0, NULL},
     {"samplers", 0, "LIST", CLI_TEXT, AT(samplers),
      "samplers: which (default: all): PREDICTOR, PREDICTOR+CORRECTOR, ode:METHOD, ...", 0, NULL},
@@ -31,9 +31,8 @@ static const cli_option options_table[] = {
      "samplers: points a set is drawn together into for the 2-Wasserstein distance (default: 512)", 1, NULL},
     {"weights", 0, "KIND", CLI_CHOICE, AT(weights), "samplers: averaged or live weights of a checkpoint", 0,
      cli_weights_name},
-    {"points", 0, "N", CLI_INTEGER, AT(points), "dynamics: points drawn from the mixture (default: 100000)",
-     1, NULL},
-    {"steps", 0, "N", CLI_INTEGER, AT(steps), "dynamics: steps of that run (default: 1000)", 50, NULL},
+    {"steps", 0, "N", CLI_INTEGER, AT(steps), "dynamics: steps that draw the points (default: 1000)", 50,
+     NULL},
     {.name = NULL},
 };
 #undef AT
@@ -43,7 +42,6 @@ static void defaults(void *options) {
     o->runs = 5;
     o->count = o->match = -1;
     o->weights = "ema";
-    o->points = 100000;
     o->steps = 1000;
 }
 
@@ -443,7 +441,7 @@ const cli_verb cli_verb_bench = {
         "dynamics: speed of what runs between the calls of a score: normals and uniforms, beside a plain "
         "loop "
         "of Box-Muller that must agree; a predictor-corrector step on 64 images of 3072 values, apart from "
-        "score and normals, in times of copying its arrays; and --points points of gmm:8gaussians in --steps "
+        "score and normals, in times of copying its arrays; and --count points of gmm:8gaussians in --steps "
         "steps.",
     .least_words = 1,
     .most_words = 2,

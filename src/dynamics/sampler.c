@@ -3,6 +3,7 @@
  * The table of samplers: kinds, the settings of [SDE] Table 1, and fast predictors with settings that suit
  * them.
  */
+#include "core/memory.h"
 #include "dynamics/check.h"
 #include "dynamics/sde.h"
 
@@ -27,6 +28,9 @@ static const row rows[] = {
          "Adaptive Runge-Kutta on the probability-flow ODE, one step size for the batch ([SDE] Section "
          "4.3).",
      .kind = ITO_SAMPLER_ODE},
+    {.name = "ode_per_sample",
+     .summary = "The same with a step size for each sample; those that arrive leave the batch.",
+     .kind = ITO_SAMPLER_ODE_PER_SAMPLE},
     {.name = "P1000",
      .summary = "1000 steps of reverse diffusion ([SDE] Table 1).",
      .predictor = "reverse_diffusion",
@@ -159,7 +163,19 @@ static ito_status run_ode(const ito_sde *sde, const ito_score *score, const ito_
                           double *x, ito_sample_report *report, ito_error *err) {
     const ito_pc_options *pc = &sampler->pc;
     const double start = ito__seconds();
+    const int64_t on_the_way = sampler->frames > 0 ? sampler->frames - 1 : 0;
+    double *times = ito__alloc((size_t)on_the_way, sizeof *times);
+    if (times == NULL) return ito__no_memory(n, score->dim, err);
+    const double eps = pc->eps != 0 ? pc->eps : ito_sde_sampling_eps(sde);
+    for (int64_t k = 0; k < on_the_way; k++)
+        times[k] = sde->T + (eps - sde->T) * (double)k / (double)on_the_way;
+
     ito_flow_options flow = ito_flow_default();
+    flow.per_sample = sampler->kind == ITO_SAMPLER_ODE_PER_SAMPLE;
+    flow.frame_count = on_the_way;
+    flow.frame_times = times;
+    flow.frame = sampler->frame;
+    flow.frame_self = sampler->frame_self;
     flow.ode = sampler->ode;
     flow.ode.progress = pc->progress;
     flow.eps = pc->eps;
@@ -169,9 +185,13 @@ static ito_status run_ode(const ito_sde *sde, const ito_score *score, const ito_
     flow.temperature = pc->temperature;
     flow.prior_noise = pc->prior_noise;
     ito_flow_report solved;
-    const ito_status st = ito_ode_sample(sde, score, &flow, n, x, &solved, err);
+    ito_status st = ito_ode_sample(sde, score, &flow, n, x, &solved, err);
+    if (st == ITO_OK && sampler->frames > 0)
+        st = sampler->frame(sampler->frame_self, on_the_way, eps, n, score->dim, x);
     if (st == ITO_OK && report != NULL)
-        *report = (ito_sample_report){.nfe = solved.nfe, .seconds = ito__seconds() - start};
+        *report = (ito_sample_report){
+            .nfe = solved.nfe, .nfe_mean = solved.nfe_mean, .seconds = ito__seconds() - start};
+    ito__free(times);
     return st;
 }
 
@@ -182,7 +202,8 @@ ito_status ito_sample(const ito_sde *sde, const ito_score *score, const ito_samp
                              (long long)sampler->frames);
     switch (sampler->kind) {
     case ITO_SAMPLER_PC: return run_pc(sde, score, sampler, n, x, report, err);
-    case ITO_SAMPLER_ODE: return run_ode(sde, score, sampler, n, x, report, err);
+    case ITO_SAMPLER_ODE:
+    case ITO_SAMPLER_ODE_PER_SAMPLE: return run_ode(sde, score, sampler, n, x, report, err);
     case ITO_SAMPLER_KIND_COUNT: break;
     }
     return ito_error_set(err, ITO_E_ARG, "kind: %d names no sampler: use one of ito_sampler_kind",

@@ -224,6 +224,7 @@ ito_status ito__pc_sample(const ito_sde *sde, const ito_score *score, const ito_
     for (int64_t j = 0; j < n * pc.dim; j++) x[j] = final[j];
     if (report != NULL)
         *report = (ito_sample_report){.nfe = pc.nfe,
+                                      .nfe_mean = (double)pc.nfe,
                                       .seconds = ito__seconds() - start,
                                       .score_seconds = pc.score_seconds,
                                       .noise_seconds = pc.noise_seconds};

@@ -3,7 +3,7 @@
 # machine may do other work. Only the plain loop, whatever the load, has to be slower.
 . tests/cli/claims.sh
 
-SHORT="bench dynamics --runs 1 --points 1000 --steps 50 --quiet"
+SHORT="bench dynamics --runs 1 --count 1000 --steps 50 --quiet"
 # number KEY: of the JSON in $HERE/out.
 number() { sed -n "s/^.*\"$1\":[^-0-9]*\([-0-9.e+]*\).*/\1/p" "$HERE/out"; }
 
@@ -33,7 +33,7 @@ words_are_counted() {
 }
 too_many_points_are_refused() {
     # shellcheck disable=SC2086
-    run 1 $SHORT --points 1000000000000000000 && error_says '--points'
+    run 1 $SHORT --count 1000000000000000000 && error_says '--count'
 }
 
 claim dynamics_is_measured

@@ -112,7 +112,7 @@ static ito_status keep(void *self, int64_t index, double t, int64_t rows, int64_
 
 static void frames_lead_from_the_prior_to_the_finished_sample(void **state) {
     (void)state;
-    for (int kind = 0; kind <= ITO_SAMPLER_PC; kind++) {
+    for (int kind = 0; kind < ITO_SAMPLER_KIND_COUNT; kind++) {
         double m[dim], x[dim];
         mixture mix = gaussian(ITO_SDE_VP, m);
         const ito_score score = mixture_score(&mix);
