@@ -33,7 +33,7 @@ void cli_contest_print(const cli_contest *c) {
             snprintf(by, sizeof by, "%.0e", t->tolerance);
         else
             snprintf(by, sizeof by, "%s", who->sampler.pc.grid);
-        printf("%-32s %6" PRId64 " %9s", who->name, t->nfe, by);
+        printf("%-32s %6.0f %9s", who->name, t->nfe, by);
         for (int i = 0; i < q->measures; i++)
             printf(" %10.5f %9.5f", t->got[i].value, t->got[i].standard_error);
         printf(" %8.2f\n", t->seconds);
@@ -64,7 +64,7 @@ ito_status cli_contest_print_json(const cli_contest *c, const char *const files[
         const cli_trial *t = &c->trial[k];
         cJSON *item = cJSON_CreateObject();
         cJSON_AddStringToObject(item, "sampler", c->contestant[t->contestant].name);
-        cJSON_AddNumberToObject(item, "nfe", (double)t->nfe);
+        cJSON_AddNumberToObject(item, "nfe", t->nfe);
         if (t->steps > 0) {
             cJSON_AddStringToObject(item, "grid", c->contestant[t->contestant].sampler.pc.grid);
             cJSON_AddNumberToObject(item, "steps", (double)t->steps);
@@ -98,7 +98,7 @@ ito_status cli_contest_write_csv(const cli_contest *c, const char *path, ito_err
     for (int k = 0; k < c->trials; k++) {
         const cli_trial *t = &c->trial[k];
         const cli_contestant *who = &c->contestant[t->contestant];
-        fprintf(f, "%s,%" PRId64 ",", who->name, t->nfe);
+        fprintf(f, "%s,%.9g,", who->name, t->nfe);
         if (t->steps > 0)
             fprintf(f, "%s,%" PRId64 ",", who->sampler.pc.grid, t->steps);
         else
@@ -138,7 +138,7 @@ static void fill_chart(const cli_contest *c, int i, ito_series *series, double *
     for (int who = 0; who < c->contestants; who++) {
         const int first = k;
         for (; k < c->trials && c->trial[k].contestant == who; k++) {
-            x[k] = (double)c->trial[k].nfe;
+            x[k] = c->trial[k].nfe;
             y[k] = fmax(c->trial[k].got[i].value, least);
             lowest = fmin(lowest, y[k]);
             highest = fmax(highest, y[k]);
