@@ -19,7 +19,7 @@ void cli_contest_print(const cli_contest *c) {
     printf("%s, %s SDE, %" PRId64 " samples a run\n", c->source->name,
            ito_sde_name(c->source->recipe.sde.kind), q->count);
     for (int i = 0; i < q->measures; i++) {
-        printf("%s: %s\n  of exact samples %.5f, from set to set +- %.5f\n", q->title[i], q->about[i],
+        printf("%s: %s\n  of %s %.5f, from set to set +- %.5f\n", q->title[i], q->about[i], q->exact_name,
                q->floor[i].value, q->floor[i].standard_error);
     }
     printf("\n%-32s %6s %9s", "sampler", "calls", "steps by");
@@ -151,7 +151,7 @@ static void fill_chart(const cli_contest *c, int i, ito_series *series, double *
                        .log_y = true,
                        .n = c->contestants,
                        .series = series,
-                       .band_label = "exact samples",
+                       .band_label = q->exact_name,
                        .band_low = band_bottom(q, i),
                        .band_high = top,
                        .legend_beside = true};
@@ -161,6 +161,7 @@ static void fill_chart(const cli_contest *c, int i, ito_series *series, double *
 }
 
 ito_status cli_contest_write_plot(const cli_contest *c, const char *path, ito_error *err) {
+    const char *slash = strrchr(c->source->name, '/'), *model = slash ? slash + 1 : c->source->name;
     char titles[CLI_MOST_MEASURES][256];
     ito_plot plots[CLI_MOST_MEASURES];
     ito_series *series[CLI_MOST_MEASURES] = {0};
@@ -174,7 +175,7 @@ ito_status cli_contest_write_plot(const cli_contest *c, const char *path, ito_er
             break;
         }
         fill_chart(c, i, series[i], xy[i], xy[i] + c->trials, &plots[i]);
-        snprintf(titles[i], sizeof titles[i], "%s, %s SDE: %s of %" PRId64 " samples", c->source->name,
+        snprintf(titles[i], sizeof titles[i], "%s, %s SDE: %s of %" PRId64 " samples", model,
                  ito_sde_name(c->source->recipe.sde.kind), c->quality.title[i], c->quality.count);
         plots[i].title = titles[i];
     }
