@@ -26,35 +26,42 @@ cli_sampling cli_sampling_none(void) {
 typedef struct given {
     const char *name;
     bool is;
-    bool adaptive; /* of samplers that choose their own steps; otherwise of pc */
+    enum { OF_PC, OF_ADAPTIVE, OF_ODE } of; /* ADAPTIVE: all that choose their own steps, ODE among them */
 } given;
 
 static ito_status check_fit(const cli_sampling *o, const char *sampler, ito_sampler_kind kind,
                             ito_error *err) {
     const given options[] = {
-        {"predictor", o->predictor != NULL, false},
-        {"corrector", o->corrector != NULL, false},
-        {"steps", o->steps >= 0, false},
-        {"corrector-steps", o->corrector_steps >= 0, false},
-        {"snr", o->snr >= 0, false},
-        {"grid", o->grid != NULL, false},
-        {"eta", o->eta >= 0, false},
-        {"churn", o->churn >= 0, false},
-        {"churn-min", o->churn_min >= 0, false},
-        {"churn-max", o->churn_max >= 0, false},
-        {"churn-noise", o->churn_noise >= 0, false},
-        {"probability-flow", o->probability_flow, false},
-        {"batch-norms", o->batch_norms, false},
-        {"method", o->method != NULL, true},
-        {"rtol", o->rtol >= 0, true},
-        {"atol", o->atol >= 0, true},
+        {"predictor", o->predictor != NULL, OF_PC},
+        {"corrector", o->corrector != NULL, OF_PC},
+        {"steps", o->steps >= 0, OF_PC},
+        {"corrector-steps", o->corrector_steps >= 0, OF_PC},
+        {"snr", o->snr >= 0, OF_PC},
+        {"grid", o->grid != NULL, OF_PC},
+        {"eta", o->eta >= 0, OF_PC},
+        {"churn", o->churn >= 0, OF_PC},
+        {"churn-min", o->churn_min >= 0, OF_PC},
+        {"churn-max", o->churn_max >= 0, OF_PC},
+        {"churn-noise", o->churn_noise >= 0, OF_PC},
+        {"probability-flow", o->probability_flow, OF_PC},
+        {"batch-norms", o->batch_norms, OF_PC},
+        {"method", o->method != NULL, OF_ODE},
+        {"rtol", o->rtol >= 0, OF_ADAPTIVE},
+        {"atol", o->atol >= 0, OF_ADAPTIVE},
     };
+    const bool ode = kind == ITO_SAMPLER_ODE || kind == ITO_SAMPLER_ODE_PER_SAMPLE;
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
-        if (!options[i].is || options[i].adaptive == (kind != ITO_SAMPLER_PC)) continue;
-        return ito_error_set(
-            err, ITO_E_ARG, "--%s: the sampler %s %s: leave it out, or give --sampler %s", options[i].name,
-            sampler, options[i].adaptive ? "takes the steps of its grid" : "chooses its own steps",
-            options[i].adaptive ? ito_sampler_name(ITO_SAMPLER_ODE) : ito_sampler_name(ITO_SAMPLER_PC));
+        const bool of_pc = options[i].of == OF_PC;
+        const bool fits = of_pc                     ? kind == ITO_SAMPLER_PC
+                          : options[i].of == OF_ODE ? ode
+                                                    : kind != ITO_SAMPLER_PC;
+        if (!options[i].is || fits) continue;
+        return ito_error_set(err, ITO_E_ARG, "--%s: the sampler %s %s: leave it out, or give --sampler %s",
+                             options[i].name, sampler,
+                             of_pc                    ? "chooses its own steps"
+                             : kind == ITO_SAMPLER_PC ? "takes the steps of its grid"
+                                                      : "has no choice of methods",
+                             of_pc ? ito_sampler_name(ITO_SAMPLER_PC) : ito_sampler_name(ITO_SAMPLER_ODE));
     }
     return ITO_OK;
 }
@@ -130,6 +137,8 @@ ito_status cli_sampling_choose(const cli_sampling *o, const ito_recipe *recipe, 
     set_number(&s.pc.temperature, o->temperature);
     set_number(&s.ode.rtol, o->rtol);
     set_number(&s.ode.atol, o->atol);
+    set_number(&s.adaptive.rtol, o->rtol);
+    set_number(&s.adaptive.atol, o->atol);
     if (o->probability_flow) s.pc.probability_flow = true;
     if (o->batch_norms) s.pc.batch_norms = true;
     if (o->no_denoise) s.pc.denoise = false;

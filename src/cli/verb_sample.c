@@ -60,7 +60,7 @@ static const cli_option options_table[] = {
     {"trajectory", 0, "FILE.png", CLI_TEXT, AT(trajectory),
      "also picture the way from noise to data: the first 8 images, one in a row, or the points", 0, NULL},
     {"columns", 0, "N", CLI_INTEGER, AT(columns),
-     "times that --trajectory shows (default: 10 for images, 6 for points)", 2, NULL},
+     "times that --trajectory shows (default: 10 for images, 8 for points)", 2, NULL},
     {"animation", 0, "FILE.webp", CLI_TEXT, AT(animation),
      "also animate it: the grid of the first 64 images, or the points", 0, NULL},
     {"crop", 0, "PIXELS", CLI_INTEGER, AT(crop),
