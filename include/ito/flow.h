@@ -53,8 +53,8 @@ ito_flow_options ito_flow_default(void);
 /* Draws n samples at t = eps into x [n, score->dim] from the prior, which is that of ito_pc_sample for the
  * same seed. The functions of this header write their outputs on success only; report may be NULL.
  * Errors: ARG names the option, or the array and its sample with a value that is not finite; NUMERIC names
- * time and sample of a score that is not finite, or tells of a step that vanished, and of which sample; the
- * status of a callback or of the score comes back unchanged. */
+ * step, time and sample of a score that is not finite, or tells of a step that vanished, and of which sample;
+ * the status of a callback or of the score comes back unchanged. */
 ito_status ito_ode_sample(const ito_sde *sde, const ito_score *score, const ito_flow_options *options,
                           int64_t n, double *x, ito_flow_report *report, ito_error *err);
 

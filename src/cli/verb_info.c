@@ -7,6 +7,7 @@
 
 #include <cjson/cJSON.h>
 #include <inttypes.h>
+#include <ito/sampler.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,14 @@ static ito_status print_facts_json(const facts *f, ito_error *err) {
     return cli_print_json(object, err);
 }
 
+static void print_sampling(const ito_sampling_config *s) {
+    if (strcmp(s->sampler, ito_sampler_name(ITO_SAMPLER_PC)) == 0)
+        printf("%-12s %s, %" PRId64 " steps, corrector %s\n", "sampling", s->predictor, s->steps,
+               s->corrector);
+    else
+        printf("%-12s %s, tolerances %g and %g\n", "sampling", s->sampler, s->rtol, s->atol);
+}
+
 static void print_facts(const facts *f) {
     const ito_recipe *r = f->recipe;
     char text[32];
@@ -73,8 +82,7 @@ static void print_facts(const facts *f) {
     printf("%-12s %s in %" PRId64 " tensors\n", "parameters", cli_human((double)f->parameters, "", text),
            f->tensors);
     printf("%-12s %s per image forward\n", "work", cli_human(f->flops, "FLOP", text));
-    printf("%-12s %s, %" PRId64 " steps, corrector %s\n", "sampling", r->sampling.predictor,
-           r->sampling.steps, r->sampling.corrector);
+    print_sampling(&r->sampling);
     if (!f->model) return;
     printf("%-12s %s\n", "file size", cli_human((double)f->file_bytes, "B", text));
     if (f->model->step <= 0) return;

@@ -12,8 +12,9 @@ typedef struct ito__flow {
     ito_sde sde;
     const ito_score *score; /* borrowed */
     int64_t n, dim, first_sample;
-    const int64_t *steps; /* [n] by sample, for messages; NULL: they name the time alone */
-    int64_t *all;         /* [n] 0, 1, .. */
+    const int64_t *steps; /* [n] by sample, from 1, for messages: those of the ODE solver, `counted` */
+    int64_t *counted;     /* [n] */
+    int64_t *all;         /* [n] 0, 1, ..; owns counted too */
     double *times;        /* [n] */
     double *f1, *half_g2; /* [n] f1(t) and g(t)^2 / 2 of the rows of the last ito__flow_coefficients */
     double *memory;       /* owns the doubles */
@@ -39,14 +40,19 @@ ito__rows ito__flow_all(ito__flow *flow, double t);
 void ito__flow_prior(const ito__flow *flow, uint64_t seed, double temperature, const double *noise,
                      double *x);
 
-/* s [m, dim] = score(x, t); NUMERIC with time and sample unless finite. */
+/* s [m, dim] = score(x, t); NUMERIC with step, time and sample unless finite. */
 ito_status ito__flow_score(ito__flow *flow, ito__rows at, const double *x, double *s, ito_error *err);
 /* out = v^T ds/dx, likewise. */
 ito_status ito__flow_vjp(ito__flow *flow, ito__rows at, const double *x, const double *v, double *out,
                          ito_error *err);
+/* Both, in one go where the score can. */
+ito_status ito__flow_score_vjp(ito__flow *flow, ito__rows at, const double *x, const double *v, double *s,
+                               double *out, ito_error *err);
 /* Fills f1 and half_g2. */
 void ito__flow_coefficients(ito__flow *flow, ito__rows at);
-/* dxdt = f1 x - g^2 s / 2; fills f1 and half_g2. */
+/* dxdt = f1 x - g^2 s / 2, of the score s in dxdt; fills f1 and half_g2. */
+void ito__flow_drift_of_score(ito__flow *flow, ito__rows at, const double *x, double *dxdt);
+/* The same with the score evaluated. */
 ito_status ito__flow_drift(ito__flow *flow, ito__rows at, const double *x, double *dxdt, ito_error *err);
 
 /* Carries y [n, rows->dim] from t0 to t1: each sample with its own step, or all as one system. Adds to the

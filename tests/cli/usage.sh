@@ -35,6 +35,21 @@ manual_has_the_options() {
         }
     done
 }
+# The page is made of the source and of what --help lists, when it is built.
+manual_lists_what_help_lists() {
+    page=$(dirname "$ITO")/docs/man/ito-sample.1
+    run 0 help sample && present "$page" || return 1
+    names=$(sed '1,/^Options of every verb/d' "$HERE/out" | grep -o -e '^  [^ -][^ ]*' | tr -d ' ')
+    count=0
+    for name in $names; do
+        count=$((count + 1))
+        REASON="the manual does not list $name"
+        grep -q -F -x -e "\\fB$name\\fR" "$page" || return 1
+    done
+    MEASURED="$count names"
+    REASON="only $count names are listed"
+    [ $count -ge 30 ]
+}
 no_verb_is_usage() { run 2 && error_says 'no verb'; }
 unknown_verb_names_the_nearest() { usage_error 'sampel x' 'sampel' 'ito sample'; }
 unknown_option_names_the_nearest() { usage_error 'sample x --predictr foo' '--predictr' '--predictor'; }
@@ -71,6 +86,7 @@ claim version_is_printed
 claim help_lists_every_verb
 claim verbs_explain_themselves
 claim manual_has_the_options
+claim manual_lists_what_help_lists
 claim no_verb_is_usage
 claim unknown_verb_names_the_nearest
 claim unknown_option_names_the_nearest
