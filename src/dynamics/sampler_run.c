@@ -115,19 +115,14 @@ static ito_status run_free(const ito_sde *sde, const ito_score *score, const ito
 
 ito_status ito_sample(const ito_sde *sde, const ito_score *score, const ito_sampler *sampler, int64_t n,
                       double *x, ito_sample_report *report, ito_error *err) {
+    if ((unsigned)sampler->kind >= ITO_SAMPLER_KIND_COUNT)
+        return ito_error_set(err, ITO_E_ARG, "kind: %d names no sampler: use one of ito_sampler_kind",
+                             (int)sampler->kind);
     double eps = sampler->pc.eps;
     const ito_status st = ito__check_run(sde, score, n, sampler->pc.first_sample, &eps, err);
     if (st != ITO_OK) return st;
     if (sampler->frames < 0 || sampler->frames == 1 || (sampler->frames > 0 && sampler->frame == NULL))
         return ito_error_set(err, ITO_E_ARG, "frames: is %lld: use 0 for none, or 2 or more and a function",
                              (long long)sampler->frames);
-    switch (sampler->kind) {
-    case ITO_SAMPLER_PC: return run_pc(sde, score, sampler, n, x, report, err);
-    case ITO_SAMPLER_ODE:
-    case ITO_SAMPLER_ODE_PER_SAMPLE:
-    case ITO_SAMPLER_ADAPTIVE: return run_free(sde, score, sampler, n, x, report, err);
-    case ITO_SAMPLER_KIND_COUNT: break;
-    }
-    return ito_error_set(err, ITO_E_ARG, "kind: %d names no sampler: use one of ito_sampler_kind",
-                         (int)sampler->kind);
+    return (sampler->kind == ITO_SAMPLER_PC ? run_pc : run_free)(sde, score, sampler, n, x, report, err);
 }
