@@ -6,10 +6,9 @@
 #include "core/memory.h"
 #include "dynamics/check.h"
 
+#include <ito/adaptive.h>
 #include <ito/sampler.h>
 #include <stddef.h>
-
-/* ---- predictor and corrector ---- */
 
 /* Shows the frames of a run to the caller. Frame f of F is the state after floor(f N / (F - 1)) of N grid
  * points; several may share a point of a short run. */
@@ -39,21 +38,15 @@ static ito_status run_pc(const ito_sde *sde, const ito_score *score, const ito_s
     return ito_pc_sample(sde, score, &pc, n, x, report, err);
 }
 
-/* ---- samplers that choose their own steps ---- */
-
-/* Frames at the times of the grid karras, since in equal steps of t most would show the prior. *times is to
- * be freed with ito__free. */
-static ito_status choose_frames(const ito_sde *sde, const ito_sampler *sampler, double **times,
-                                ito_frames *frames, ito_error *err) {
-    const double eps = sampler->pc.eps == 0 ? ito_sde_sampling_eps(sde) : sampler->pc.eps;
-    *times = NULL;
-    *frames = (ito_frames){0};
-    if (sampler->frames == 0) return ITO_OK;
-    if ((*times = ito__alloc((size_t)sampler->frames, sizeof **times)) == NULL)
-        return ito_error_set(err, ITO_E_NOMEM, "frames: no memory for %lld: use fewer",
-                             (long long)sampler->frames);
-    *frames = (ito_frames){sampler->frames, *times, sampler->frame, sampler->frame_self};
-    return ito_grid_fill(sde, "karras", eps, sampler->frames, *times, err);
+/* Frames of a run that chooses its steps: at the times of the grid karras, since in equal steps of t most
+ * would show the prior. *times is to be freed. */
+static ito_status choose_frames(const ito_sde *sde, const ito_sampler *s, double eps, double **times,
+                                ito_frames *out, ito_error *err) {
+    *times = ito__alloc((size_t)s->frames, sizeof **times);
+    if (*times == NULL)
+        return ito_error_set(err, ITO_E_NOMEM, "frames: no memory for %lld: use fewer", (long long)s->frames);
+    *out = (ito_frames){s->frames, *times, s->frame, s->frame_self};
+    return ito_grid_fill(sde, "karras", eps, s->frames, *times, err);
 }
 
 static ito_status run_ode(const ito_sde *sde, const ito_score *score, const ito_sampler *sampler,
@@ -62,9 +55,9 @@ static ito_status run_ode(const ito_sde *sde, const ito_score *score, const ito_
     const ito_pc_options *pc = &sampler->pc;
     const double start = ito__seconds();
     ito_flow_options flow = ito_flow_default();
-    flow.per_sample = sampler->kind == ITO_SAMPLER_ODE_PER_SAMPLE;
     flow.ode = sampler->ode;
     flow.ode.progress = pc->progress;
+    flow.per_sample = sampler->kind == ITO_SAMPLER_ODE_PER_SAMPLE;
     flow.eps = pc->eps;
     flow.denoise = pc->denoise;
     flow.seed = pc->seed;
@@ -84,28 +77,33 @@ static ito_status run_adaptive(const ito_sde *sde, const ito_score *score, const
                                ito_frames frames, int64_t n, double *x, ito_sample_report *report,
                                ito_error *err) {
     const ito_pc_options *pc = &sampler->pc;
-    ito_adaptive_options o = sampler->adaptive;
-    o.progress = pc->progress;
-    o.eps = pc->eps;
-    o.denoise = pc->denoise;
-    o.seed = pc->seed;
-    o.first_sample = pc->first_sample;
-    o.temperature = pc->temperature;
-    o.prior_noise = pc->prior_noise;
-    o.frames = frames;
+    ito_adaptive_options options = ito_adaptive_default();
+    options.rtol = sampler->ode.rtol;
+    options.atol = sampler->ode.atol;
+    options.first_step = sampler->ode.first_step;
+    options.progress = pc->progress;
+    options.eps = pc->eps;
+    options.denoise = pc->denoise;
+    options.seed = pc->seed;
+    options.first_sample = pc->first_sample;
+    options.temperature = pc->temperature;
+    options.prior_noise = pc->prior_noise;
+    options.frames = frames;
     ito_adaptive_report solved;
-    const ito_status st = ito_adaptive_sample(sde, score, &o, n, x, &solved, err);
+    const ito_status st = ito_adaptive_sample(sde, score, &options, n, x, &solved, err);
     if (st == ITO_OK && report != NULL)
         *report =
             (ito_sample_report){.nfe = solved.nfe, .nfe_mean = solved.nfe_mean, .seconds = solved.seconds};
     return st;
 }
 
-static ito_status run_free(const ito_sde *sde, const ito_score *score, const ito_sampler *sampler, int64_t n,
-                           double *x, ito_sample_report *report, ito_error *err) {
-    double *times;
-    ito_frames frames;
-    ito_status st = choose_frames(sde, sampler, &times, &frames, err);
+/* Samplers that choose their own steps. */
+static ito_status run_free(const ito_sde *sde, const ito_score *score, const ito_sampler *sampler, double eps,
+                           int64_t n, double *x, ito_sample_report *report, ito_error *err) {
+    double *times = NULL;
+    ito_frames frames = {0};
+    ito_status st = ITO_OK;
+    if (sampler->frames > 0) st = choose_frames(sde, sampler, eps, &times, &frames, err);
     if (st == ITO_OK)
         st = (sampler->kind == ITO_SAMPLER_ADAPTIVE ? run_adaptive : run_ode)(sde, score, sampler, frames, n,
                                                                               x, report, err);
@@ -115,14 +113,20 @@ static ito_status run_free(const ito_sde *sde, const ito_score *score, const ito
 
 ito_status ito_sample(const ito_sde *sde, const ito_score *score, const ito_sampler *sampler, int64_t n,
                       double *x, ito_sample_report *report, ito_error *err) {
-    if ((unsigned)sampler->kind >= ITO_SAMPLER_KIND_COUNT)
-        return ito_error_set(err, ITO_E_ARG, "kind: %d names no sampler: use one of ito_sampler_kind",
-                             (int)sampler->kind);
-    double eps = sampler->pc.eps;
-    const ito_status st = ito__check_run(sde, score, n, sampler->pc.first_sample, &eps, err);
-    if (st != ITO_OK) return st;
     if (sampler->frames < 0 || sampler->frames == 1 || (sampler->frames > 0 && sampler->frame == NULL))
         return ito_error_set(err, ITO_E_ARG, "frames: is %lld: use 0 for none, or 2 or more and a function",
                              (long long)sampler->frames);
-    return (sampler->kind == ITO_SAMPLER_PC ? run_pc : run_free)(sde, score, sampler, n, x, report, err);
+    double eps = sampler->pc.eps;
+    ito_status st;
+    switch (sampler->kind) {
+    case ITO_SAMPLER_PC: return run_pc(sde, score, sampler, n, x, report, err);
+    case ITO_SAMPLER_ODE:
+    case ITO_SAMPLER_ODE_PER_SAMPLE:
+    case ITO_SAMPLER_ADAPTIVE:
+        st = ito__check_run(sde, score, n, sampler->pc.first_sample, &eps, err);
+        return st != ITO_OK ? st : run_free(sde, score, sampler, eps, n, x, report, err);
+    case ITO_SAMPLER_KIND_COUNT: break;
+    }
+    return ito_error_set(err, ITO_E_ARG, "kind: %d names no sampler: use one of ito_sampler_kind",
+                         (int)sampler->kind);
 }
