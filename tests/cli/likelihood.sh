@@ -166,6 +166,10 @@ wrong_settings_of_a_density_are_named() {
         run 1 likelihood gmm:moons --set training.lr=1 && error_says 'training.lr' 'no such field' &&
         run 1 likelihood gmm:moons --data test && error_says 'no data set'
 }
+density_is_described() {
+    run 0 info gmm:moons --set sde.type=edm && out_says '^density  *gmm:moons' && out_says '^sde  *edm' &&
+        run 0 info gmm:moons --json && out_says '"kind":.*"density"' && run 1 info gmm:moons --recipe && error_says '--recipe'
+}
 bad_tolerance_is_named() { run 1 likelihood gmm:moons --rtol 0 --quiet --out "$HERE/t.csv" && error_says 'rtol'; }
 
 claim mixture_has_its_exact_likelihood
@@ -189,5 +193,6 @@ claim bundled_model_is_measured
 claim unknown_density_names_the_nearest
 claim unknown_density_lists_the_known
 claim wrong_settings_of_a_density_are_named
+claim density_is_described
 claim bad_tolerance_is_named
 finish
