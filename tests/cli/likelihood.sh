@@ -96,6 +96,12 @@ stopped_run_goes_on() {
     [ $status -eq 1 ] && error_says 'likelihood: stopped on request: the same command goes on after' 'of 12 images' &&
         likelihood stopped.csv && same "$HERE/stopped.csv" "$HERE/a.csv"
 }
+# shellcheck disable=SC2086
+full_disk_stops_and_goes_on() {
+    size=$(wc -c <"$HERE/a.csv")
+    limited $((size / 512 - 1)) 1 likelihood "$MODEL" $IMAGES --out "$HERE/full.csv" && error_says 'full.csv' 'cannot be written' &&
+        likelihood full.csv && same "$HERE/full.csv" "$HERE/a.csv"
+}
 torn_ends_are_repaired() {
     size=$(wc -c <"$HERE/a.csv")
     for bytes in 0 20 $((size / 2)) $((size - 300)) $((size - 40)) $((size - 1)); do
@@ -180,6 +186,7 @@ claim bits_are_those_of_the_log_density
 claim same_command_reads_the_results
 claim killed_run_goes_on
 claim stopped_run_goes_on
+claim full_disk_stops_and_goes_on
 claim torn_ends_are_repaired
 claim larger_count_goes_on
 claim smaller_count_reads_the_first
