@@ -7,6 +7,7 @@
 #include "progress.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,7 +110,7 @@ static ito_status run_trial(bench *b, ito_sampler sampler, cli_trial trial, int6
     }
     if (st == ITO_E_CANCELLED) return cli_stopped("bench", "nothing was written", err);
     if (st != ITO_OK) return ito_error_set(err, st, "%s", inner.message);
-    trial.nfe = report.nfe;
+    trial.nfe = report.nfe_mean;
     trial.seconds = report.seconds;
     *ran = true;
     c->trial[c->trials] = trial;
@@ -149,7 +150,7 @@ static ito_status climb_tolerances(bench *b, int who, ito_error *err) {
         set_tolerance(&sampler, tolerance /= 10);
         const cli_trial trial = {.contestant = who, .tolerance = tolerance};
         st = run_trial(b, sampler, trial, b->rung[i < b->rungs ? i : b->rungs - 1], &ran, err);
-        if (st != ITO_OK || !ran || b->contest.trial[b->contest.trials - 1].nfe >= largest(b)) break;
+        if (st != ITO_OK || !ran || b->contest.trial[b->contest.trials - 1].nfe >= (double)largest(b)) break;
         b->finished += b->planned;
         if (b->finished > before + ladder) b->finished = before + ladder;
     }

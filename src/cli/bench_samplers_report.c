@@ -19,7 +19,7 @@ void cli_contest_print(const cli_contest *c) {
     printf("%s, %s SDE, %" PRId64 " samples a run\n", c->source->name,
            ito_sde_name(c->source->recipe.sde.kind), q->count);
     for (int i = 0; i < q->measures; i++) {
-        printf("%s: %s\n  of exact samples %.5f, from set to set +- %.5f\n", q->title[i], q->about[i],
+        printf("%s: %s\n  of %s %.5f, from set to set +- %.5f\n", q->title[i], q->about[i], q->exact_name,
                q->floor[i].value, q->floor[i].standard_error);
     }
     printf("\n%-32s %6s %9s", "sampler", "calls", "steps by");
@@ -33,7 +33,7 @@ void cli_contest_print(const cli_contest *c) {
             snprintf(by, sizeof by, "%.0e", t->tolerance);
         else
             snprintf(by, sizeof by, "%s", who->sampler.pc.grid);
-        printf("%-32s %6" PRId64 " %9s", who->name, t->nfe, by);
+        printf("%-32s %6.0f %9s", who->name, t->nfe, by);
         for (int i = 0; i < q->measures; i++)
             printf(" %10.5f %9.5f", t->got[i].value, t->got[i].standard_error);
         printf(" %8.2f\n", t->seconds);
@@ -64,7 +64,7 @@ ito_status cli_contest_print_json(const cli_contest *c, const char *const files[
         const cli_trial *t = &c->trial[k];
         cJSON *item = cJSON_CreateObject();
         cJSON_AddStringToObject(item, "sampler", c->contestant[t->contestant].name);
-        cJSON_AddNumberToObject(item, "nfe", (double)t->nfe);
+        cJSON_AddNumberToObject(item, "nfe", t->nfe);
         if (t->steps > 0) {
             cJSON_AddStringToObject(item, "grid", c->contestant[t->contestant].sampler.pc.grid);
             cJSON_AddNumberToObject(item, "steps", (double)t->steps);
@@ -98,7 +98,7 @@ ito_status cli_contest_write_csv(const cli_contest *c, const char *path, ito_err
     for (int k = 0; k < c->trials; k++) {
         const cli_trial *t = &c->trial[k];
         const cli_contestant *who = &c->contestant[t->contestant];
-        fprintf(f, "%s,%" PRId64 ",", who->name, t->nfe);
+        fprintf(f, "%s,%.9g,", who->name, t->nfe);
         if (t->steps > 0)
             fprintf(f, "%s,%" PRId64 ",", who->sampler.pc.grid, t->steps);
         else
@@ -138,7 +138,7 @@ static void fill_chart(const cli_contest *c, int i, ito_series *series, double *
     for (int who = 0; who < c->contestants; who++) {
         const int first = k;
         for (; k < c->trials && c->trial[k].contestant == who; k++) {
-            x[k] = (double)c->trial[k].nfe;
+            x[k] = c->trial[k].nfe;
             y[k] = fmax(c->trial[k].got[i].value, least);
             lowest = fmin(lowest, y[k]);
             highest = fmax(highest, y[k]);
@@ -151,7 +151,7 @@ static void fill_chart(const cli_contest *c, int i, ito_series *series, double *
                        .log_y = true,
                        .n = c->contestants,
                        .series = series,
-                       .band_label = "exact samples",
+                       .band_label = q->exact_name,
                        .band_low = band_bottom(q, i),
                        .band_high = top,
                        .legend_beside = true};
@@ -161,6 +161,7 @@ static void fill_chart(const cli_contest *c, int i, ito_series *series, double *
 }
 
 ito_status cli_contest_write_plot(const cli_contest *c, const char *path, ito_error *err) {
+    const char *slash = strrchr(c->source->name, '/'), *model = slash ? slash + 1 : c->source->name;
     char titles[CLI_MOST_MEASURES][256];
     ito_plot plots[CLI_MOST_MEASURES];
     ito_series *series[CLI_MOST_MEASURES] = {0};
@@ -174,7 +175,7 @@ ito_status cli_contest_write_plot(const cli_contest *c, const char *path, ito_er
             break;
         }
         fill_chart(c, i, series[i], xy[i], xy[i] + c->trials, &plots[i]);
-        snprintf(titles[i], sizeof titles[i], "%s, %s SDE: %s of %" PRId64 " samples", c->source->name,
+        snprintf(titles[i], sizeof titles[i], "%s, %s SDE: %s of %" PRId64 " samples", model,
                  ito_sde_name(c->source->recipe.sde.kind), c->quality.title[i], c->quality.count);
         plots[i].title = titles[i];
     }
