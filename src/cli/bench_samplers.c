@@ -136,11 +136,8 @@ static ito_status climb_steps(bench *b, int who, ito_error *err) {
 
 /* Relative and absolute tolerance keep the ratio of the defaults. */
 static void set_tolerance(ito_sampler *sampler, double tolerance) {
-    const bool sde = sampler->kind == ITO_SAMPLER_ADAPTIVE;
-    double *rtol = sde ? &sampler->adaptive.rtol : &sampler->ode.rtol;
-    double *atol = sde ? &sampler->adaptive.atol : &sampler->ode.atol;
-    *atol *= tolerance / *rtol;
-    *rtol = tolerance;
+    sampler->ode.atol *= tolerance / sampler->ode.rtol;
+    sampler->ode.rtol = tolerance;
 }
 
 /* Ever smaller tolerances, from where they begin to matter ([GGF] has up to 0.5 for an SDE), until one needs

@@ -88,6 +88,18 @@ static ito_status open_named(cli_input *in, const char *name, ito_error *err) {
                          source->density ? "" : "test, train, .png, ");
 }
 
+static cli_fingerprint look_at(const cli_input *in) {
+    const ito_data_config *data = &in->source->recipe.data;
+    size_t image = (size_t)(data->image_size * data->image_size * data->channels), n = (size_t)in->n;
+    cli_fingerprint f = cli_fingerprint_start();
+    if (in->points)
+        return cli_fingerprint_add(f, in->points, n * (size_t)in->source->dim * sizeof *in->points);
+    if (in->images.pixels) return cli_fingerprint_add(f, in->images.pixels, n * image);
+    for (size_t i = 0; in->set && i < n; i++)
+        f = cli_fingerprint_add(f, ito_dataset_bytes(in->set, (int64_t)i), image);
+    return f;
+}
+
 ito_status cli_input_open(cli_input *in, const cli_source *source, const char *name, int64_t count,
                           uint64_t seed, double t, ito_error *err) {
     *in = (cli_input){.source = source, .seed = seed, .t = t};
@@ -98,6 +110,7 @@ ito_status cli_input_open(cli_input *in, const cli_source *source, const char *n
     if (!name) name = "test";
     ito_status st = open_named(in, name, err);
     if (st != ITO_OK) return st;
+    in->contents = look_at(in);
     if (count > in->n) {
         return ito_error_set(err, ITO_E_ARG, "--count: is %lld, %s has %lld: use at most that",
                              (long long)count, name, (long long)in->n);

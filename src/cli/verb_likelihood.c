@@ -9,6 +9,7 @@
 #include "table.h"
 
 #include <cjson/cJSON.h>
+#include <inttypes.h>
 #include <ito/flow.h>
 #include <math.h>
 #include <stdio.h>
@@ -108,10 +109,11 @@ static void settle(measuring *m) {
 static cJSON *settings_of(const measuring *m) {
     const likelihood_options *o = m->o;
     cJSON *s = cJSON_CreateObject();
+    char contents[32];
     cli_source_describe(&m->source, s);
     cJSON_AddStringToObject(s, "data", o->data ? o->data : m->source.density ? "draws" : "test");
-    cJSON_AddStringToObject(s, "data.dataset", m->source.images ? m->source.recipe.data.dataset : "none");
-    cJSON_AddNumberToObject(s, "data.image_size", (double)m->source.recipe.data.image_size);
+    snprintf(contents, sizeof contents, "%016" PRIx64, m->input.contents.value);
+    cJSON_AddStringToObject(s, "contents of data", contents);
     cJSON_AddNumberToObject(s, "offset_bits", m->how.offset_bits);
     cJSON_AddNumberToObject(s, "seed", (double)m->how.seed);
     cJSON_AddNumberToObject(s, "batch", (double)m->batch);

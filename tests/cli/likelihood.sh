@@ -126,6 +126,12 @@ other_weights_are_refused() { # the averaged weights are still those of the star
     run 0 likelihood "$HERE/model" $IMAGES -n 2 --out "$HERE/w.csv" &&
         run 1 likelihood "$HERE/model" $IMAGES -n 2 --weights live --out "$HERE/w.csv" && error_says 'weights'
 }
+# shellcheck disable=SC2086
+other_contents_are_refused() {
+    run 0 sample "$MODEL" -n 2 --steps 24 --quiet --out "$HERE/s.npz" && likelihood c.csv --data "$HERE/s.npz" -n 1 &&
+        run 0 sample "$MODEL" -n 2 --steps 24 --seed 1 --quiet --out "$HERE/s.npz" &&
+        run 1 likelihood "$MODEL" $IMAGES --data "$HERE/s.npz" -n 1 --out "$HERE/c.csv" && error_says 'contents of data'
+}
 other_files_are_refused() {
     echo hello >"$HERE/other.csv"
     # shellcheck disable=SC2086
@@ -175,6 +181,7 @@ claim larger_count_goes_on
 claim smaller_count_reads_the_first
 claim other_settings_are_refused_by_name
 claim other_weights_are_refused
+claim other_contents_are_refused
 claim other_files_are_refused
 claim dequantizations_have_an_error
 claim files_of_images_are_measured

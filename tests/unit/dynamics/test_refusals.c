@@ -243,7 +243,7 @@ static void sizes_past_the_memory_are_refused(void **state) {
 /* ---- scores that are not finite ---- */
 
 static void expect_location(const char *who, ito_status st, const settings *s) {
-    static const char *const parts[] = {"score: is ", " for sample 102 ", "t = "};
+    static const char *const parts[] = {"score: is ", " for sample 102 ", " at step ", "t = "};
     if (st != ITO_E_NUMERIC) fail_msg("%s: %s: %s", who, ito_status_name(st), s->err.message);
     for (size_t p = 0; p < sizeof parts / sizeof parts[0]; p++)
         if (strstr(s->err.message, parts[p]) == NULL)
@@ -251,10 +251,10 @@ static void expect_location(const char *who, ito_status st, const settings *s) {
     for (int j = 0; j < size; j++) assert_true(s->out[j] == untouched);
 }
 
-static void a_nan_score_stops_every_call_with_time_and_sample(void **state) {
+static void a_nan_score_stops_every_call_with_step_time_and_sample(void **state) {
     (void)state;
     for (int i = 0; i < calls; i++) {
-        gaussian g = {.bad_call = 5, .bad_row = 2, .bad_value = NAN};
+        gaussian g = {.bad_call = 25, .bad_row = 2, .bad_value = NAN};
         settings s = good(&g);
         const ito_status st = call_at(i)(&s, i);
         print_message("%s: %s\n", name_at(i), s.err.message);
@@ -358,7 +358,7 @@ int main(void) {
         cmocka_unit_test(bad_settings_of_some_calls_are_named),
         cmocka_unit_test(bad_values_are_named_with_their_sample),
         cmocka_unit_test(sizes_past_the_memory_are_refused),
-        cmocka_unit_test(a_nan_score_stops_every_call_with_time_and_sample),
+        cmocka_unit_test(a_nan_score_stops_every_call_with_step_time_and_sample),
         cmocka_unit_test(a_bad_score_stops_every_predictor_and_corrector_at_its_step),
         cmocka_unit_test(bad_draws_are_named),
         cmocka_unit_test(bad_densities_are_named),
