@@ -304,7 +304,8 @@ static void broken_adaptive_samplers_fail(void **state) {
             expect_broken(*state, adaptive(kind, sampler), -1, ITO_RNG_USER, "wrong sign");
             expect_broken(*state, adaptive(kind, sampler), 2, ITO_RNG_USER, "1/2 missing");
             expect_broken(*state, adaptive(kind, sampler), 0.5, ITO_RNG_USER, "1/2 too many");
-            expect_broken(*state, adaptive(kind, sampler), 1, ITO_RNG_PRIOR, "no prior");
+            if (sampler != ITO_SAMPLER_ADAPTIVE) /* the reverse SDE forgets where it began */
+                expect_broken(*state, adaptive(kind, sampler), 1, ITO_RNG_PRIOR, "no prior");
         }
 }
 
