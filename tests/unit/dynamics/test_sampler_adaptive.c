@@ -263,6 +263,29 @@ static ito_status rough(void *self, int64_t rows, const double *x, const double 
     return ITO_OK;
 }
 
+/* Finite, but the step overflows, in the first of two values. */
+static ito_status overflow(void *self, int64_t rows, const double *x, const double *t, double *s,
+                           ito_error *err) {
+    (void)self, (void)err, (void)t, (void)x;
+    for (int64_t j = 0; j < 2 * rows; j++) s[j] = j % 2 == 0 ? 1.7e308 : 0;
+    return ITO_OK;
+}
+
+static void a_step_that_overflows_is_not_taken(void **state) {
+    (void)state;
+    const ito_sde sde = {.kind = ITO_SDE_VE, .T = 1, .steps = 1000, .sigma_min = 0.01, .sigma_max = 1e9};
+    const ito_score s = {.dim = 2, .eval = overflow};
+    double x[2] = {7, 7};
+    ito_error err;
+    ito_adaptive_options options = ito_adaptive_default();
+    for (int norm = 0; norm < 2; norm++) {
+        options.norm = ito_adaptive_norm_name(norm);
+        assert_int_equal(ito_adaptive_sample(&sde, &s, &options, 1, x, NULL, &err), ITO_E_NUMERIC);
+        print_message("%s\n", err.message);
+        assert_non_null(strstr(err.message, "the step of sample 0 vanished at t = 1 after 1 attempts"));
+    }
+}
+
 static void failures_name_step_time_and_sample(void **state) {
     (void)state;
     const ito_sde ve = ito_sde_default(ITO_SDE_VE);
@@ -437,6 +460,7 @@ int main(void) {
         cmocka_unit_test(a_sample_alone_is_that_of_its_batch),
         cmocka_unit_test(with_many_values_rejections_are_few),
         cmocka_unit_test(failures_name_step_time_and_sample),
+        cmocka_unit_test(a_step_that_overflows_is_not_taken),
         cmocka_unit_test(bad_arguments_are_named),
         cmocka_unit_test(callbacks_see_attempts_and_stop_the_run),
         cmocka_unit_test(frames_are_the_nearest_states),
