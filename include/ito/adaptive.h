@@ -48,6 +48,7 @@ typedef struct ito_adaptive_options {
     int64_t first_sample;      /* global index of row 0 */
     double temperature;        /* scales the prior, 1 */
     const double *prior_noise; /* [n, dim] unit normals instead of the stream; NULL; borrowed */
+    ito_frames frames;         /* a sample shows the end of its step that is nearer to the time */
     ito_progress progress;     /* called after rounds of attempts with the covered thousandths of [eps, T] */
     /* Sees every attempt of every sample; may be NULL. A status other than ITO_OK stops the run. */
     ito_status (*observe)(void *self, const ito_adaptive_attempt *attempt);

@@ -35,14 +35,8 @@ typedef struct ito_flow_options {
     int64_t first_sample;      /* global index of row 0 */
     double temperature;        /* sample: scales the prior, 1 */
     const double *prior_noise; /* sample: [n, dim] unit normals instead of the stream; NULL; borrowed */
-    /* States on the way at frame_count times, by dense output, which evaluates no score; none if 0.
-     * frame_times [frame_count], borrowed: strictly falling from T to eps (rising for encode), the ends
-     * allowed; denoising comes after them. `frame` is called in order as each is complete; a status other
-     * than ITO_OK stops the run. With per_sample, memory for all frames is held until the end. */
-    int64_t frame_count;
-    const double *frame_times;
-    ito_status (*frame)(void *self, int64_t index, double t, int64_t n, int64_t dim, const double *x);
-    void *frame_self;
+    ito_frames frames;         /* by dense output, which evaluates no score. With per_sample, memory for all
+                                * frames is held until the end */
 } ito_flow_options;
 
 typedef struct ito_flow_report {

@@ -26,42 +26,45 @@ cli_sampling cli_sampling_none(void) {
 typedef struct given {
     const char *name;
     bool is;
-    enum { OF_PC, OF_ADAPTIVE, OF_ODE } of; /* ADAPTIVE: all that choose their own steps, ODE among them */
+    enum { of_grids, of_adaptive, of_ode } reader; /* kinds that read it: pc, all others, both of the ODE */
 } given;
+
+static bool reads(ito_sampler_kind kind, const given *option) {
+    if (option->reader == of_ode) return kind == ITO_SAMPLER_ODE || kind == ITO_SAMPLER_ODE_PER_SAMPLE;
+    return (option->reader == of_grids) == (kind == ITO_SAMPLER_PC);
+}
+
+static const char *why_not(ito_sampler_kind kind) {
+    if (kind == ITO_SAMPLER_PC) return "takes the steps of its grid";
+    return kind == ITO_SAMPLER_ADAPTIVE ? "is a method of its own" : "chooses its own steps";
+}
 
 static ito_status check_fit(const cli_sampling *o, const char *sampler, ito_sampler_kind kind,
                             ito_error *err) {
     const given options[] = {
-        {"predictor", o->predictor != NULL, OF_PC},
-        {"corrector", o->corrector != NULL, OF_PC},
-        {"steps", o->steps >= 0, OF_PC},
-        {"corrector-steps", o->corrector_steps >= 0, OF_PC},
-        {"snr", o->snr >= 0, OF_PC},
-        {"grid", o->grid != NULL, OF_PC},
-        {"eta", o->eta >= 0, OF_PC},
-        {"churn", o->churn >= 0, OF_PC},
-        {"churn-min", o->churn_min >= 0, OF_PC},
-        {"churn-max", o->churn_max >= 0, OF_PC},
-        {"churn-noise", o->churn_noise >= 0, OF_PC},
-        {"probability-flow", o->probability_flow, OF_PC},
-        {"batch-norms", o->batch_norms, OF_PC},
-        {"method", o->method != NULL, OF_ODE},
-        {"rtol", o->rtol >= 0, OF_ADAPTIVE},
-        {"atol", o->atol >= 0, OF_ADAPTIVE},
+        {"predictor", o->predictor != NULL, of_grids},
+        {"corrector", o->corrector != NULL, of_grids},
+        {"steps", o->steps >= 0, of_grids},
+        {"corrector-steps", o->corrector_steps >= 0, of_grids},
+        {"snr", o->snr >= 0, of_grids},
+        {"grid", o->grid != NULL, of_grids},
+        {"eta", o->eta >= 0, of_grids},
+        {"churn", o->churn >= 0, of_grids},
+        {"churn-min", o->churn_min >= 0, of_grids},
+        {"churn-max", o->churn_max >= 0, of_grids},
+        {"churn-noise", o->churn_noise >= 0, of_grids},
+        {"probability-flow", o->probability_flow, of_grids},
+        {"batch-norms", o->batch_norms, of_grids},
+        {"method", o->method != NULL, of_ode},
+        {"rtol", o->rtol >= 0, of_adaptive},
+        {"atol", o->atol >= 0, of_adaptive},
     };
-    const bool ode = kind == ITO_SAMPLER_ODE || kind == ITO_SAMPLER_ODE_PER_SAMPLE;
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
-        const bool of_pc = options[i].of == OF_PC;
-        const bool fits = of_pc                     ? kind == ITO_SAMPLER_PC
-                          : options[i].of == OF_ODE ? ode
-                                                    : kind != ITO_SAMPLER_PC;
-        if (!options[i].is || fits) continue;
-        return ito_error_set(err, ITO_E_ARG, "--%s: the sampler %s %s: leave it out, or give --sampler %s",
-                             options[i].name, sampler,
-                             of_pc                    ? "chooses its own steps"
-                             : kind == ITO_SAMPLER_PC ? "takes the steps of its grid"
-                                                      : "has no choice of methods",
-                             of_pc ? ito_sampler_name(ITO_SAMPLER_PC) : ito_sampler_name(ITO_SAMPLER_ODE));
+        if (!options[i].is || reads(kind, &options[i])) continue;
+        return ito_error_set(
+            err, ITO_E_ARG, "--%s: the sampler %s %s: leave it out, or give --sampler %s", options[i].name,
+            sampler, why_not(kind),
+            ito_sampler_name(options[i].reader == of_grids ? ITO_SAMPLER_PC : ITO_SAMPLER_ODE));
     }
     return ITO_OK;
 }
@@ -97,6 +100,7 @@ ito_status cli_sampler_of(const ito_recipe *recipe, const char *name, ito_sample
     out->pc.snr = r->snr;
     out->pc.grid = r->grid;
     out->pc.probability_flow = r->probability_flow;
+    if (out->kind == ITO_SAMPLER_ADAPTIVE) return ITO_OK;
     out->ode.rtol = r->rtol;
     out->ode.atol = r->atol;
     return ITO_OK;
@@ -137,8 +141,6 @@ ito_status cli_sampling_choose(const cli_sampling *o, const ito_recipe *recipe, 
     set_number(&s.pc.temperature, o->temperature);
     set_number(&s.ode.rtol, o->rtol);
     set_number(&s.ode.atol, o->atol);
-    set_number(&s.adaptive.rtol, o->rtol);
-    set_number(&s.adaptive.atol, o->atol);
     if (o->probability_flow) s.pc.probability_flow = true;
     if (o->batch_norms) s.pc.batch_norms = true;
     if (o->no_denoise) s.pc.denoise = false;

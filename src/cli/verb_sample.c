@@ -47,7 +47,7 @@ static const cli_option options_table[] = {
      NULL},
     {"batch-norms", 0, NULL, CLI_FLAG, AT(sampling.batch_norms),
      "pc: Langevin norms averaged over the batch, as published", 0, NULL},
-    {"method", 0, "NAME", CLI_CHOICE, AT(sampling.method), "adaptive samplers: Runge-Kutta pair", 0,
+    {"method", 0, "NAME", CLI_CHOICE, AT(sampling.method), "ODE samplers: Runge-Kutta pair", 0,
      ito_ode_method_name},
     {"rtol", 0, "E", CLI_NUMBER, AT(sampling.rtol), "adaptive samplers: relative tolerance", 0, NULL},
     {"atol", 0, "E", CLI_NUMBER, AT(sampling.atol), "adaptive samplers: absolute tolerance", 0, NULL},

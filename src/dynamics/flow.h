@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What sampling, encoding, likelihood and the adaptive SDE solver share: checked score calls for samples that
- * each have their own time, the drift of the probability-flow ODE, its solution, and frames on the way.
+ * each have their own time, the drift of the probability-flow ODE, and its solution.
  */
 #ifndef ITO_DYNAMICS_FLOW_H
 #define ITO_DYNAMICS_FLOW_H
@@ -60,22 +60,5 @@ ito_status ito__flow_drift(ito__flow *flow, ito__rows at, const double *x, doubl
 ito_status ito__flow_solve(ito__flow *flow, const ito_ode_rows *rows, bool per_sample,
                            const ito_ode_options *options, double t0, double t1, double *y,
                            ito_flow_report *report, ito_error *err);
-
-/* Shows the states at options->frame_times by dense output (flow_frames.c). */
-typedef struct ito__frames {
-    const ito_flow_options *options; /* borrowed */
-    int64_t n, dim, systems;         /* systems: n, or 1 where the batch shares its step */
-    double direction;                /* of time */
-    int64_t *next;                   /* [systems] first frame not yet reached */
-    int64_t *reached;                /* [frames] systems that have */
-    double *x; /* [frames, n, dim]; [n, dim] where the batch shares its step and so reaches all at once */
-} ito__frames;
-
-/* ARG names frame_count, frame_times or frame; NOMEM. t0 and t1: ends of the solution. */
-ito_status ito__frames_open(ito__frames *frames, const ito_flow_options *options, int64_t n, int64_t dim,
-                            double t0, double t1, ito_error *err);
-void ito__frames_close(ito__frames *frames);
-/* For ito_ode_options: shows what the attempt reaches, then calls the observer of options->ode. */
-ito_status ito__frames_observe(void *frames, const ito_ode_attempt *attempt);
 
 #endif

@@ -6,6 +6,7 @@
 #include "dynamics/check.h"
 #include "dynamics/sde.h"
 
+#include <ito/adaptive.h>
 #include <ito/sampler.h>
 #include <stddef.h>
 
@@ -127,7 +128,12 @@ ito_status ito_sampler_named(const char *name, const ito_sde *sde, ito_sampler *
                          : r->snr == of_corrector ? record->snr_alone
                                                   : 0;
     if (tuned > 0) pc.snr = tuned;
-    *out = (ito_sampler){
-        .kind = r->kind, .pc = pc, .ode = ito_ode_default(), .adaptive = ito_adaptive_default()};
+    *out = (ito_sampler){.kind = r->kind, .pc = pc, .ode = ito_ode_default()};
+    if (r->kind == ITO_SAMPLER_ADAPTIVE) {
+        const ito_adaptive_options usual = ito_adaptive_default();
+        out->ode.rtol = usual.rtol;
+        out->ode.atol = usual.atol;
+        out->ode.first_step = usual.first_step;
+    }
     return ITO_OK;
 }

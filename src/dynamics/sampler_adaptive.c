@@ -21,6 +21,7 @@
 #include "dynamics/brownian.h"
 #include "dynamics/check.h"
 #include "dynamics/flow.h"
+#include "dynamics/frames.h"
 #include "dynamics/noise.h"
 
 #include <ito/adaptive.h>
@@ -44,6 +45,7 @@ typedef double norm_function(int64_t dim, const double *low, const double *high,
 
 typedef struct adaptive {
     ito__flow flow;
+    ito__frames frames;
     const ito_adaptive_options *options;
     norm_function *norm;
     double eps;
@@ -188,10 +190,27 @@ static ito_status attempt(adaptive *a, ito_error *err) {
     return ITO_OK;
 }
 
-static ito_status show_attempts(const adaptive *a, ito_error *err) {
+static ito_status stopped(const adaptive *a, int64_t row, ito_status st, ito_error *err) {
+    return ito_error_set(err, st, "adaptive: a callback stopped it at t = %g of sample %lld: run it again",
+                         a->control[row].t, (long long)(a->flow.first_sample + row));
+}
+
+/* Frames that the accepted step of a sample reaches: of its two ends, the nearer one. */
+static ito_status show_frames(adaptive *a, const ito_adaptive_attempt *seen) {
+    ito_status st = ITO_OK;
+    double t;
+    while (st == ITO_OK && ito__frames_due(&a->frames, seen->row, seen->t_new, &t)) {
+        const double *x = seen->t - t < t - seen->t_new ? seen->x : seen->x_new;
+        memcpy(ito__frames_place(&a->frames, seen->row), x, (size_t)seen->dim * sizeof *x);
+        st = ito__frames_mark(&a->frames, seen->row);
+    }
+    return st;
+}
+
+static ito_status show_attempts(adaptive *a, ito_error *err) {
     const ito_adaptive_options *o = a->options;
     const int64_t dim = a->flow.dim;
-    for (int64_t p = 0; p < a->active && o->observe != NULL; p++) {
+    for (int64_t p = 0; p < a->active; p++) {
         const control *c = &a->control[a->row[p]];
         const ito_adaptive_attempt seen = {.row = a->row[p],
                                            .t = c->t,
@@ -202,11 +221,9 @@ static ito_status show_attempts(const adaptive *a, ito_error *err) {
                                            .dim = dim,
                                            .x = a->x + p * dim,
                                            .x_new = a->high + p * dim};
-        const ito_status st = o->observe(o->observe_self, &seen);
-        if (st != ITO_OK)
-            return ito_error_set(err, st,
-                                 "adaptive: a callback stopped it at t = %g of sample %lld: run it again",
-                                 c->t, (long long)(a->flow.first_sample + a->row[p]));
+        ito_status st = seen.accepted ? show_frames(a, &seen) : ITO_OK;
+        if (st == ITO_OK && o->observe != NULL) st = o->observe(o->observe_self, &seen);
+        if (st != ITO_OK) return stopped(a, seen.row, st, err);
     }
     return ITO_OK;
 }
@@ -314,6 +331,8 @@ static ito_status open_run(adaptive *a, const ito_sde *sde, const ito_score *sco
                                                           o->first_sample, o->prior_noise, err)) != ITO_OK)
         return st;
     if ((st = allocate(a, err)) != ITO_OK) return st;
+    if ((st = ito__frames_open(&a->frames, o->frames, n, score->dim, n, sde->T, a->eps, err)) != ITO_OK)
+        return st;
     a->flow.steps = a->attempts;
     ito__flow_prior(&a->flow, o->seed, o->temperature, o->prior_noise, a->x);
     memcpy(a->prev, a->x, (size_t)(n * score->dim) * sizeof *a->x);
@@ -332,6 +351,7 @@ static void close_run(adaptive *a) {
     ito__free(a->attempts);
     ito__free(a->row);
     ito__free(a->memory);
+    ito__frames_close(&a->frames);
     ito__flow_close(&a->flow);
 }
 
@@ -366,6 +386,10 @@ ito_status ito_adaptive_sample(const ito_sde *sde, const ito_score *score,
     while (a.active > 0)
         if ((st = attempt_all(&a, err)) != ITO_OK) goto done;
     if (options->denoise && (st = denoise(&a, a.arrived, err)) != ITO_OK) goto done;
+    if ((st = ito__frames_finish(&a.frames, a.arrived)) != ITO_OK) {
+        stopped(&a, 0, st, err);
+        goto done;
+    }
 
     memcpy(x, a.arrived, (size_t)(n * score->dim) * sizeof *x);
     if (report != NULL) {

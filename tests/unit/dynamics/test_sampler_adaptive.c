@@ -374,6 +374,60 @@ static void callbacks_see_attempts_and_stop_the_run(void **state) {
     ito_density_free(density);
 }
 
+/* What the observer saw nearest to each frame. */
+enum { frame_count = 5 };
+
+typedef struct film {
+    double times[frame_count], distance[frame_count][count], x[frame_count][state_size];
+    double seen[frame_count][state_size];
+    int64_t shown;
+} film;
+
+static void keep_if_nearer(film *f, int64_t row, double t, const double *x) {
+    for (int i = 0; i < frame_count; i++) {
+        const double distance = fabs(t - f->times[i]);
+        if (distance >= f->distance[i][row]) continue;
+        f->distance[i][row] = distance;
+        memcpy(f->seen[i] + row * dim, x, dim * sizeof *x);
+    }
+}
+
+static ito_status note(void *self, const ito_adaptive_attempt *attempt) {
+    if (!attempt->accepted) return ITO_OK;
+    keep_if_nearer(self, attempt->row, attempt->t, attempt->x);
+    keep_if_nearer(self, attempt->row, attempt->t_new, attempt->x_new);
+    return ITO_OK;
+}
+
+static ito_status show(void *self, int64_t index, double t, int64_t rows, int64_t d, const double *x) {
+    film *f = self;
+    assert_true(index == f->shown++ && t == f->times[index] && rows == count && d == dim);
+    memcpy(f->x[index], x, sizeof f->x[index]);
+    return ITO_OK;
+}
+
+static void frames_are_the_nearest_states(void **state) {
+    (void)state;
+    const ito_sde sde = ito_sde_default(ITO_SDE_VP);
+    ito_density *density = three_dimensions(&sde);
+    const ito_score s = ito_density_score(density);
+    film f = {.times = {1, 0.7, 0.35, 0.02, ito_sde_sampling_eps(&sde)}};
+    for (int i = 0; i < frame_count; i++)
+        for (int k = 0; k < count; k++) f.distance[i][k] = 2;
+    double x[state_size], prior[state_size];
+    ito_adaptive_options options = ito_adaptive_default();
+    options.frames = (ito_frames){frame_count, f.times, show, &f};
+    options.observe = note;
+    options.observe_self = &f;
+    draw(&sde, &s, &options, count, x, NULL);
+    assert_int_equal(f.shown, frame_count);
+    for (int i = 0; i < frame_count - 1; i++) assert_memory_equal(f.x[i], f.seen[i], sizeof f.x[i]);
+    assert_memory_equal(f.x[frame_count - 1], x, sizeof x); /* finished, so denoised */
+    ito_sde_prior_sample(&sde, options.seed, 0, count, dim, prior);
+    assert_memory_equal(f.x[0], prior, sizeof prior);
+    ito_density_free(density);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_mixture_is_drawn_at_a_small_tolerance),
@@ -385,6 +439,7 @@ int main(void) {
         cmocka_unit_test(failures_name_step_time_and_sample),
         cmocka_unit_test(bad_arguments_are_named),
         cmocka_unit_test(callbacks_see_attempts_and_stop_the_run),
+        cmocka_unit_test(frames_are_the_nearest_states),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
