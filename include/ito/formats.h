@@ -92,6 +92,8 @@ ito_status ito_npz_write(const char *path, int n, const ito_tensor *arrays, ito_
 ito_status ito_npz_open(const char *path, ito_tensor_file **out, ito_error *err);
 /* One array as .npy, of the same dtypes. Its name is not stored. */
 ito_status ito_npy_write(const char *path, const ito_tensor *array, ito_error *err);
+/* A file of that one array, which is given the name. */
+ito_status ito_npy_open(const char *path, const char *name, ito_tensor_file **out, ito_error *err);
 
 /* ---- CSV
  * ------------------------------------------------------------------------------------------------------------

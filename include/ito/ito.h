@@ -5,6 +5,7 @@
 #ifndef ITO_ITO_H
 #define ITO_ITO_H
 
+#include <ito/adaptive.h>
 #include <ito/analytic.h>
 #include <ito/data.h>
 #include <ito/dynamics.h>

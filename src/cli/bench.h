@@ -14,9 +14,15 @@ typedef struct cli_bench_options {
     int64_t count, match;       /* -1: not given */
     const char *nfe, *samplers; /* lists with commas; NULL: all that suit the model */
     const char *weights;
+    int64_t steps;
 } cli_bench_options;
 
 /* bench_samplers.c: quality against score calls. */
 ito_status cli_bench_samplers(const cli_bench_options *o, ito_error *err);
+/* bench_dynamics.c: speed of what runs between the calls of a score. */
+ito_status cli_bench_dynamics(const cli_bench_options *o, ito_error *err);
+
+/* The median of n >= 1 values, which are put in order. */
+double cli_bench_median(int64_t n, double *values);
 
 #endif

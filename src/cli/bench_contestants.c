@@ -61,7 +61,9 @@ static ito_status predictor_settings(const char *predictor, const ito_sde *sde, 
     return st;
 }
 
-/* Langevin's signal-to-noise ratio is that of Table 1 for a pair or for a corrector alone. */
+/* Langevin's signal-to-noise ratio is that of Table 1 for a pair or for a corrector alone; norms are those of
+ * the batch, as published: in the plane the score of one sample may come near 0, which makes its own step
+ * huge. */
 static ito_status pair_settings(const char *predictor, const char *corrector, const ito_sde *sde,
                                 ito_sampler *out, ito_error *err) {
     ito_sampler published;
@@ -69,6 +71,7 @@ static ito_status pair_settings(const char *predictor, const char *corrector, co
     if (st == ITO_OK)
         st = ito_sampler_named(strcmp(predictor, "none") == 0 ? "C2000" : "PC1000", sde, &published, err);
     out->pc.snr = published.pc.snr;
+    out->pc.batch_norms = true;
     out->pc.corrector = corrector;
     return st;
 }

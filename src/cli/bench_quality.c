@@ -17,7 +17,7 @@ enum {
     MOST_CELLS = 1024,
     ROWS_OF_CELL = 1024, /* of the reference: its own bias is then cells / (2 ROWS) = 5e-4 */
     SAMPLES_OF_CELL = 16,
-    FLOOR_SETS = 8,
+    FLOOR_SETS = 16,
     GROUPS = 8 /* of the jackknife */
 };
 
@@ -127,6 +127,7 @@ static ito_status create_points(cli_quality *q, const cli_source *s, uint64_t se
     double *x = malloc((size_t)(m > floor ? m : floor) * (size_t)q->dim * sizeof *x);
     q->exact = malloc((size_t)(q->match * q->dim) * sizeof *q->exact);
     ito_status st = x && q->exact ? ITO_OK : no_memory(err);
+    q->exact_name = "exact samples";
     q->measures = 2;
     q->key[0] = "kl";
     q->title[0] = "KL divergence";
@@ -195,6 +196,7 @@ static ito_status create_images(cli_quality *q, const cli_source *s, ito_error *
     double *rows = NULL;
     q->recipe = &s->recipe;
     q->features = ito_image_features_count(s->recipe.data.channels);
+    q->exact_name = "training images";
     q->measures = 1;
     q->key[0] = "frechet";
     q->title[0] = "Frechet distance";

@@ -23,7 +23,8 @@ typedef struct cli_quality {
     const char *key[CLI_MOST_MEASURES];   /* "kl", "w2", "frechet" */
     const char *title[CLI_MOST_MEASURES]; /* for tables and axes */
     char about[CLI_MOST_MEASURES][96];    /* how it was measured */
-    /* What a perfect sampler gets: mean over exact sets, and the deviation of one set from it. */
+    const char *exact_name;               /* what stands for a perfect sampler: "exact samples" */
+    /* What that gets: mean over exact sets, and the deviation of one set from it. */
     ito_estimate floor[CLI_MOST_MEASURES];
     bool unbiased[CLI_MOST_MEASURES]; /* the floor is about 0 */
     int64_t count, dim;

@@ -23,7 +23,7 @@ typedef struct cli_trial {
     int contestant;
     int64_t steps;    /* 0: of a tolerance */
     double tolerance; /* 0: of steps */
-    int64_t nfe;
+    double nfe;       /* score calls of a sample, the mean where samples have steps of their own */
     double seconds;
     ito_estimate got[CLI_MOST_MEASURES];
 } cli_trial;

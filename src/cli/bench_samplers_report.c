@@ -19,17 +19,21 @@ void cli_contest_print(const cli_contest *c) {
     printf("%s, %s SDE, %" PRId64 " samples a run\n", c->source->name,
            ito_sde_name(c->source->recipe.sde.kind), q->count);
     for (int i = 0; i < q->measures; i++) {
-        printf("%s: %s\n  of exact samples %.5f, from set to set +- %.5f\n", q->title[i], q->about[i],
+        printf("%s: %s\n  of %s %.5f, from set to set +- %.5f\n", q->title[i], q->about[i], q->exact_name,
                q->floor[i].value, q->floor[i].standard_error);
     }
-    printf("\n%-32s %6s %9s", "sampler", "calls", "tolerance");
+    printf("\n%-32s %6s %9s", "sampler", "calls", "steps by");
     for (int i = 0; i < q->measures; i++) printf(" %10s %9s", q->key[i], "+-");
     printf(" %8s\n", "seconds");
     for (int k = 0; k < c->trials; k++) {
         const cli_trial *t = &c->trial[k];
-        char tolerance[16] = "";
-        if (t->tolerance > 0) snprintf(tolerance, sizeof tolerance, "%.0e", t->tolerance);
-        printf("%-32s %6" PRId64 " %9s", c->contestant[t->contestant].name, t->nfe, tolerance);
+        const cli_contestant *who = &c->contestant[t->contestant];
+        char by[16]; /* the grid, or the tolerance */
+        if (t->tolerance > 0)
+            snprintf(by, sizeof by, "%.0e", t->tolerance);
+        else
+            snprintf(by, sizeof by, "%s", who->sampler.pc.grid);
+        printf("%-32s %6.0f %9s", who->name, t->nfe, by);
         for (int i = 0; i < q->measures; i++)
             printf(" %10.5f %9.5f", t->got[i].value, t->got[i].standard_error);
         printf(" %8.2f\n", t->seconds);
@@ -60,8 +64,11 @@ ito_status cli_contest_print_json(const cli_contest *c, const char *const files[
         const cli_trial *t = &c->trial[k];
         cJSON *item = cJSON_CreateObject();
         cJSON_AddStringToObject(item, "sampler", c->contestant[t->contestant].name);
-        cJSON_AddNumberToObject(item, "nfe", (double)t->nfe);
-        if (t->steps > 0) cJSON_AddNumberToObject(item, "steps", (double)t->steps);
+        cJSON_AddNumberToObject(item, "nfe", t->nfe);
+        if (t->steps > 0) {
+            cJSON_AddStringToObject(item, "grid", c->contestant[t->contestant].sampler.pc.grid);
+            cJSON_AddNumberToObject(item, "steps", (double)t->steps);
+        }
         if (t->tolerance > 0) cJSON_AddNumberToObject(item, "tolerance", t->tolerance);
         for (int i = 0; i < q->measures; i++) add_estimate(item, q->key[i], t->got[i]);
         cJSON_AddNumberToObject(item, "seconds", t->seconds);
@@ -83,16 +90,19 @@ ito_status cli_contest_write_csv(const cli_contest *c, const char *path, ito_err
     size_t length = 0;
     FILE *f = open_memstream(&text, &length);
     if (!f) return ito_error_set(err, ITO_E_NOMEM, "%s: memory ran out: close other programs", path);
-    fprintf(f, "sampler,nfe,steps,tolerance");
+    fprintf(f, "sampler,nfe,grid,steps,tolerance");
     for (int i = 0; i < q->measures; i++) fprintf(f, ",%s,%s_error", q->key[i], q->key[i]);
-    fprintf(f, ",seconds\nexact,,,");
+    fprintf(f, ",seconds\nexact,,,,");
     print_estimates(f, q, q->floor);
     fprintf(f, ",\n");
     for (int k = 0; k < c->trials; k++) {
         const cli_trial *t = &c->trial[k];
-        fprintf(f, "%s,%" PRId64 ",", c->contestant[t->contestant].name, t->nfe);
-        if (t->steps > 0) fprintf(f, "%" PRId64, t->steps);
-        fprintf(f, ",");
+        const cli_contestant *who = &c->contestant[t->contestant];
+        fprintf(f, "%s,%.9g,", who->name, t->nfe);
+        if (t->steps > 0)
+            fprintf(f, "%s,%" PRId64 ",", who->sampler.pc.grid, t->steps);
+        else
+            fprintf(f, ",,");
         if (t->tolerance > 0) fprintf(f, "%g", t->tolerance);
         print_estimates(f, q, t->got);
         fprintf(f, ",%.3f\n", t->seconds);
@@ -128,12 +138,13 @@ static void fill_chart(const cli_contest *c, int i, ito_series *series, double *
     for (int who = 0; who < c->contestants; who++) {
         const int first = k;
         for (; k < c->trials && c->trial[k].contestant == who; k++) {
-            x[k] = (double)c->trial[k].nfe;
+            x[k] = c->trial[k].nfe;
             y[k] = fmax(c->trial[k].got[i].value, least);
             lowest = fmin(lowest, y[k]);
             highest = fmax(highest, y[k]);
         }
-        series[who] = (ito_series){c->contestant[who].name, k - first, x + first, y + first};
+        const char *label = k > first ? c->contestant[who].name : NULL; /* the colour stays its own */
+        series[who] = (ito_series){label, k - first, x + first, y + first};
     }
     *plot = (ito_plot){.x_label = "score calls per sample (NFE)",
                        .y_label = q->title[i],
@@ -141,7 +152,7 @@ static void fill_chart(const cli_contest *c, int i, ito_series *series, double *
                        .log_y = true,
                        .n = c->contestants,
                        .series = series,
-                       .band_label = "exact samples",
+                       .band_label = q->exact_name,
                        .band_low = band_bottom(q, i),
                        .band_high = top,
                        .legend_beside = true};
@@ -151,6 +162,7 @@ static void fill_chart(const cli_contest *c, int i, ito_series *series, double *
 }
 
 ito_status cli_contest_write_plot(const cli_contest *c, const char *path, ito_error *err) {
+    const char *slash = strrchr(c->source->name, '/'), *model = slash ? slash + 1 : c->source->name;
     char titles[CLI_MOST_MEASURES][256];
     ito_plot plots[CLI_MOST_MEASURES];
     ito_series *series[CLI_MOST_MEASURES] = {0};
@@ -164,7 +176,7 @@ ito_status cli_contest_write_plot(const cli_contest *c, const char *path, ito_er
             break;
         }
         fill_chart(c, i, series[i], xy[i], xy[i] + c->trials, &plots[i]);
-        snprintf(titles[i], sizeof titles[i], "%s, %s SDE: %s of %" PRId64 " samples", c->source->name,
+        snprintf(titles[i], sizeof titles[i], "%s, %s SDE: %s of %" PRId64 " samples", model,
                  ito_sde_name(c->source->recipe.sde.kind), c->quality.title[i], c->quality.count);
         plots[i].title = titles[i];
     }

@@ -112,6 +112,12 @@ ito_status cli_stopped(const char *where, const char *remedy, ito_error *err);
 ito_status cli_check_writable(const char *path, ito_error *err);
 /* "61.8 M", "4.2 GB": a number with a unit for people; buffer of at least 32. */
 const char *cli_human(double value, const char *unit, char buffer[32]);
+/* Tells contents from others: FNV-1a, 64 bits. */
+typedef struct cli_fingerprint {
+    uint64_t value;
+} cli_fingerprint;
+cli_fingerprint cli_fingerprint_start(void);
+cli_fingerprint cli_fingerprint_add(cli_fingerprint f, const void *bytes, size_t size);
 bool cli_ends_with(const char *text, const char *end);
 bool cli_is_directory(const char *path);
 bool cli_exists(const char *path);

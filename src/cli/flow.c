@@ -13,10 +13,11 @@ void cli_solver_default(cli_solver *solver) {
     *solver = (cli_solver){.method = ode.method, .rtol = ode.rtol, .atol = ode.atol};
 }
 
-void cli_solver_apply(const cli_solver *solver, ito_ode_options *ode, double *eps) {
+void cli_solver_apply(const cli_solver *solver, ito_ode_options *ode, bool *per_sample, double *eps) {
     ode->method = solver->method;
     ode->rtol = solver->rtol;
     ode->atol = solver->atol;
+    *per_sample = solver->per_sample;
     *eps = solver->eps;
 }
 
@@ -37,7 +38,7 @@ static void scale(int64_t count, double factor, const double *in, double *out) {
 
 /* One batch, in place. */
 static ito_status carry(const cli_flow *f, bool encode, const ito_flow_options *o, int64_t n, double *x,
-                        int64_t *nfe, ito_error *err) {
+                        double *nfe, ito_error *err) {
     const ito_sde *sde = &f->source->recipe.sde;
     const int64_t count = n * f->source->dim;
     const double std = ito_sde_prior_std(sde);
@@ -48,7 +49,7 @@ static ito_status carry(const cli_flow *f, bool encode, const ito_flow_options *
     if (st == ITO_E_CANCELLED) return cli_stopped(f->label, "nothing was written", err);
     if (st != ITO_OK) return st;
     if (encode) scale(count, 1 / std, x, x);
-    *nfe = report.nfe;
+    *nfe = report.nfe_mean;
     return ITO_OK;
 }
 
@@ -59,18 +60,18 @@ static ito_status run(const cli_flow *f, bool encode, int64_t n, const double *i
     watch w = {.before = 0};
     ito_status st = ITO_OK;
     *report = (cli_flow_report){0};
-    cli_solver_apply(&f->solver, &o.ode, &o.eps);
+    cli_solver_apply(&f->solver, &o.ode, &o.per_sample, &o.eps);
     o.denoise = f->denoise;
     o.ode.progress = (ito_progress){.self = &w, .report = on_progress};
     if (out != in) memcpy(out, in, (size_t)(n * dim) * sizeof *out);
     const double start = cli_seconds();
     cli_progress_start(&w.progress, f->label, f->source->images ? "images" : "points", 1, 0, n, f->quiet);
     for (; w.before < n && st == ITO_OK; w.before += w.batch) {
-        int64_t nfe = 0;
+        double nfe = 0;
         w.batch = n - w.before < f->batch ? n - w.before : f->batch;
         o.first_sample = w.before;
         st = carry(f, encode, &o, w.batch, out + w.before * dim, &nfe, err);
-        report->nfe += (double)nfe * (double)w.batch / (double)n;
+        report->nfe += nfe * (double)w.batch / (double)n;
     }
     cli_progress_finish(&w.progress);
     report->seconds = cli_seconds() - start;

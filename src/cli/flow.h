@@ -16,33 +16,24 @@
 typedef struct cli_solver {
     const char *method;
     double rtol, atol, eps;
+    bool per_sample; /* a step for each sample */
 } cli_solver;
 
+/* clang-format off */
 #define CLI_SOLVER_OPTIONS(type, member, eps_help)                                                           \
-    {"method",           0, "NAME", CLI_CHOICE, offsetof(type, member.method), "solver of the ODE", 0,       \
+    {"method", 0, "NAME", CLI_CHOICE, offsetof(type, member.method), "solver of the ODE", 0,                 \
      ito_ode_method_name},                                                                                   \
-        {"rtol",                                                                                             \
-         0,                                                                                                  \
-         "R",                                                                                                \
-         CLI_NUMBER,                                                                                         \
-         offsetof(type, member.rtol),                                                                        \
-         "relative tolerance of the solver (default: 1e-5)",                                                 \
-         0,                                                                                                  \
-         NULL},                                                                                              \
-        {"atol",                                                                                             \
-         0,                                                                                                  \
-         "A",                                                                                                \
-         CLI_NUMBER,                                                                                         \
-         offsetof(type, member.atol),                                                                        \
-         "absolute tolerance of the solver (default: 1e-5)",                                                 \
-         0,                                                                                                  \
-         NULL},                                                                                              \
-    {                                                                                                        \
-        "eps", 0, "T", CLI_NUMBER, offsetof(type, member.eps), eps_help, 0, NULL                             \
-    }
+    {"rtol", 0, "R", CLI_NUMBER, offsetof(type, member.rtol),                                                \
+     "relative tolerance of the solver (default: 1e-5)", 0, NULL},                                           \
+    {"atol", 0, "A", CLI_NUMBER, offsetof(type, member.atol),                                                \
+     "absolute tolerance of the solver (default: 1e-5)", 0, NULL},                                           \
+    {"per-sample", 0, NULL, CLI_FLAG, offsetof(type, member.per_sample),                                     \
+     "steps for each sample, which then does not depend on its batch", 0, NULL},                             \
+    {"eps", 0, "T", CLI_NUMBER, offsetof(type, member.eps), eps_help, 0, NULL}
+/* clang-format on */
 void cli_solver_default(cli_solver *solver);
-/* `options` with the solver's settings in it. */
-void cli_solver_apply(const cli_solver *solver, ito_ode_options *ode, double *eps);
+/* Puts the solver's settings where a run's options have them. */
+void cli_solver_apply(const cli_solver *solver, ito_ode_options *ode, bool *per_sample, double *eps);
 
 typedef struct cli_flow {
     cli_source *source; /* prepared */
@@ -55,7 +46,7 @@ typedef struct cli_flow {
 } cli_flow;
 
 typedef struct cli_flow_report {
-    double nfe; /* evaluations of the score for a sample, the mean over batches */
+    double nfe; /* evaluations of the score for a sample, the mean */
     double seconds;
 } cli_flow_report;
 

@@ -49,10 +49,10 @@ static ito_status open_png(cli_input *in, const char *name, ito_error *err) {
     return st;
 }
 
-static ito_status open_npz(cli_input *in, const char *name, ito_error *err) {
+static ito_status open_arrays(cli_input *in, const char *name, ito_error *err) {
     ito_tensor_file *file = NULL;
     if (!in->source->images) return cli_states_read(name, "points", in->source, &in->n, &in->points, err);
-    ito_status st = ito_npz_open(name, &file, err);
+    ito_status st = cli_arrays_open(name, "images", &file, err);
     const ito_tensor *t = st == ITO_OK ? ito_tensor_file_find(file, "images") : NULL;
     if (t && t->dtype == ITO_DTYPE_U8 && t->rank == 4 && t->count > 0) {
         st = pad_images(in, name, t->dim[0], t->dim[1], t->dim[2], t->dim[3], t->data, err);
@@ -74,7 +74,7 @@ static ito_status open_named(cli_input *in, const char *name, ito_error *err) {
     const cli_source *source = in->source;
     if (is_split(name) && source->density) {
         return ito_error_set(err, ITO_E_ARG,
-                             "--data: %s has no data set: leave it out for exact draws, or give a .npz",
+                             "--data: %s has no data set: leave it out for exact draws, or give a file",
                              source->name);
     }
     if (is_split(name)) {
@@ -83,9 +83,21 @@ static ito_status open_named(cli_input *in, const char *name, ito_error *err) {
         return st;
     }
     if (source->images && cli_ends_with(name, ".png")) return open_png(in, name, err);
-    if (cli_ends_with(name, ".npz")) return open_npz(in, name, err);
-    return ito_error_set(err, ITO_E_ARG, "%s: is neither test, train%s: choose one", name,
-                         source->images ? ", a .png nor a .npz" : " nor a .npz");
+    if (cli_ends_with(name, ".npz") || cli_ends_with(name, ".npy")) return open_arrays(in, name, err);
+    return ito_error_set(err, ITO_E_ARG, "%s: is none of %s.npz and .npy: choose one", name,
+                         source->density ? "" : "test, train, .png, ");
+}
+
+static cli_fingerprint look_at(const cli_input *in) {
+    const ito_data_config *data = &in->source->recipe.data;
+    size_t image = (size_t)(data->image_size * data->image_size * data->channels), n = (size_t)in->n;
+    cli_fingerprint f = cli_fingerprint_start();
+    if (in->points)
+        return cli_fingerprint_add(f, in->points, n * (size_t)in->source->dim * sizeof *in->points);
+    if (in->images.pixels) return cli_fingerprint_add(f, in->images.pixels, n * image);
+    for (size_t i = 0; in->set && i < n; i++)
+        f = cli_fingerprint_add(f, ito_dataset_bytes(in->set, (int64_t)i), image);
+    return f;
 }
 
 ito_status cli_input_open(cli_input *in, const cli_source *source, const char *name, int64_t count,
@@ -98,6 +110,7 @@ ito_status cli_input_open(cli_input *in, const cli_source *source, const char *n
     if (!name) name = "test";
     ito_status st = open_named(in, name, err);
     if (st != ITO_OK) return st;
+    in->contents = look_at(in);
     if (count > in->n) {
         return ito_error_set(err, ITO_E_ARG, "--count: is %lld, %s has %lld: use at most that",
                              (long long)count, name, (long long)in->n);

@@ -86,6 +86,13 @@ ito_status cli_states_write(const char *path, const char *array, const cli_sourc
     return ito_npz_write(path, 1, &t, err);
 }
 
+ito_status cli_arrays_open(const char *path, const char *array, ito_tensor_file **out, ito_error *err) {
+    *out = NULL;
+    if (cli_ends_with(path, ".npz")) return ito_npz_open(path, out, err);
+    if (cli_ends_with(path, ".npy")) return ito_npy_open(path, array, out, err);
+    return ito_error_set(err, ITO_E_ARG, "%s: ends neither in .npz nor in .npy: give such a file", path);
+}
+
 static ito_status check_finite(const char *path, const cli_source *source, int64_t n, const double *x,
                                ito_error *err) {
     for (int64_t j = 0; j < n * source->dim; j++) {
@@ -100,7 +107,7 @@ ito_status cli_states_read(const char *path, const char *array, const cli_source
                            double **x, ito_error *err) {
     ito_tensor_file *file = NULL;
     double *values = NULL;
-    ito_status st = ito_npz_open(path, &file, err);
+    ito_status st = cli_arrays_open(path, array, &file, err);
     if (st != ITO_OK) goto done;
     const ito_tensor *t = ito_tensor_file_find(file, array);
     if (!t || t->rank < 2 || t->dim[0] < 1) {

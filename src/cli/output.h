@@ -7,6 +7,8 @@
 
 #include "source.h"
 
+#include <ito/formats.h>
+
 struct cJSON;
 
 /* Empty entries are not written. */
@@ -35,10 +37,12 @@ ito_status cli_output_write(const cli_output *out, const cli_source *source, con
 /* Appends the names to a JSON array; prints them, a line each, when it is NULL. */
 void cli_output_list(const cli_output *out, struct cJSON *list);
 
-/* One .npz of `array` as doubles: [n, C, S, S] for images, [n, dim] for points. */
+/* Opens a .npz, or a .npy as a file of one array of this name. ARG for other names. */
+ito_status cli_arrays_open(const char *path, const char *array, ito_tensor_file **out, ito_error *err);
+/* States as doubles under the name `array` of a .npz: [n, C, S, S] for images, [n, dim] for points. */
 ito_status cli_states_write(const char *path, const char *array, const cli_source *source, int64_t n,
                             const double *x, ito_error *err);
-/* *x [*n, dim] of such a file; free(). */
+/* *x [*n, dim] of a .npz or .npy; free(). */
 ito_status cli_states_read(const char *path, const char *array, const cli_source *source, int64_t *n,
                            double **x, ito_error *err);
 

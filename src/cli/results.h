@@ -56,6 +56,6 @@ struct cli_results_kind {
 extern const cli_results_kind cli_image_results, cli_point_results;
 
 /* How both kinds show an animation. */
-enum { CLI_ANIMATION_FRAMES = 46, CLI_FRAME_MS = 80, CLI_LAST_FRAME_MS = 2500 };
+enum { CLI_ANIMATION_FRAMES = 43, CLI_FRAME_MS = 80, CLI_LAST_FRAME_MS = 2500 };
 
 #endif

@@ -16,13 +16,14 @@
 
 #define AT(field) offsetof(cli_bench_options, field)
 static const cli_option options_table[] = {
-    {"runs", 'n', "N", CLI_INTEGER, AT(runs), "network: timed runs; the median counts (default: 5)", 1, NULL},
+    {"runs", 'n', "N", CLI_INTEGER, AT(runs), "network, dynamics: timed runs; the median counts (default: 5)",
+     1, NULL},
     {"profile", 0, NULL, CLI_FLAG, AT(profile), "network: also print the time of every kind of operation", 0,
      NULL},
     {"no-limit", 0, NULL, CLI_FLAG, AT(no_limit),
      "network: do not measure the convolutions alone, which takes up to a minute", 0, NULL},
     {"count", 0, "N", CLI_INTEGER, AT(count),
-     "samplers: samples of a run (default: 20000 points or 256 images)", 1, NULL},
+     "samples of a run (default: samplers: 20000 points or 256 images, dynamics: 100000 points)", 1, NULL},
     {"nfe", 0, "LIST", CLI_TEXT, AT(nfe), "samplers: score calls of the runs, rising: 10,50,200", 0, NULL},
     {"samplers", 0, "LIST", CLI_TEXT, AT(samplers),
      "samplers: which (default: all): PREDICTOR, PREDICTOR+CORRECTOR, ode:METHOD, ...", 0, NULL},
@@ -30,6 +31,8 @@ static const cli_option options_table[] = {
      "samplers: points a set is drawn together into for the 2-Wasserstein distance (default: 512)", 1, NULL},
     {"weights", 0, "KIND", CLI_CHOICE, AT(weights), "samplers: averaged or live weights of a checkpoint", 0,
      cli_weights_name},
+    {"steps", 0, "N", CLI_INTEGER, AT(steps), "dynamics: steps that draw the points (default: 1000)", 50,
+     NULL},
     {.name = NULL},
 };
 #undef AT
@@ -39,6 +42,7 @@ static void defaults(void *options) {
     o->runs = 5;
     o->count = o->match = -1;
     o->weights = "ema";
+    o->steps = 1000;
 }
 
 static ito_status bench_network(const cli_bench_options *o, ito_error *err);
@@ -50,6 +54,7 @@ static const struct subject {
 } subjects[] = {
     {"network", "network RECIPE", 2, bench_network},
     {"samplers", "samplers MODEL", 2, cli_bench_samplers},
+    {"dynamics", "dynamics", 1, cli_bench_dynamics},
 };
 enum { SUBJECTS = sizeof subjects / sizeof subjects[0] };
 
@@ -129,6 +134,11 @@ static int by_value(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+double cli_bench_median(int64_t n, double *values) {
+    qsort(values, (size_t)n, sizeof *values, by_value);
+    return (values[(n - 1) / 2] + values[n / 2]) / 2;
+}
+
 /* Median seconds of o->runs calls after one that warms up. */
 static ito_status time_calls(bench *b, ito_status (*call)(void *self, ito_error *err), void *self,
                              double *median, ito_error *err) {
@@ -143,8 +153,7 @@ static ito_status time_calls(bench *b, ito_status (*call)(void *self, ito_error 
         cli_progress_update(&b->progress, b->progress.done + 1, NULL);
     }
     if (st != ITO_OK) return st;
-    qsort(seconds, (size_t)runs, sizeof *seconds, by_value);
-    *median = (seconds[(runs - 1) / 2] + seconds[runs / 2]) / 2;
+    *median = cli_bench_median(runs, seconds);
     return ITO_OK;
 }
 
@@ -416,7 +425,7 @@ static ito_status bench_network(const cli_bench_options *o, ito_error *err) {
 
 const cli_verb cli_verb_bench = {
     .name = "bench",
-    .words = "network RECIPE | samplers MODEL",
+    .words = "network RECIPE | samplers MODEL | dynamics",
     .summary = "measure networks and samplers",
     .about =
         "network: times the network of RECIPE on one batch of noise (--batch, default: the recipe's): "
@@ -428,7 +437,12 @@ const cli_verb cli_verb_bench = {
         "divergence and 2-Wasserstein distance from exact samples; for an image model, the Frechet distance "
         "to the test set in a simple fixed feature space. What exact samples would get is measured and "
         "stated "
-        "too. Prints a table; writes --out NAME.csv (default: samplers.csv) and a plot NAME.png.",
+        "too. Prints a table; writes --out NAME.csv (default: samplers.csv) and a plot NAME.png.\n\n"
+        "dynamics: speed of what runs between the calls of a score: normals and uniforms, beside a plain "
+        "loop "
+        "of Box-Muller that must agree; a predictor-corrector step on 64 images of 3072 values, apart from "
+        "score and normals, in times of copying its arrays; and --count points of gmm:8gaussians in --steps "
+        "steps.",
     .least_words = 1,
     .most_words = 2,
     .options = options_table,

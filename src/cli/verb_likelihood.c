@@ -9,6 +9,7 @@
 #include "table.h"
 
 #include <cjson/cJSON.h>
+#include <inttypes.h>
 #include <ito/flow.h>
 #include <math.h>
 #include <stdio.h>
@@ -93,7 +94,7 @@ static double offset_bits(const cli_source *s) {
 static void settle(measuring *m) {
     const likelihood_options *o = m->o;
     m->how = ito_likelihood_default();
-    cli_solver_apply(&o->solver, &m->how.ode, &m->how.eps);
+    cli_solver_apply(&o->solver, &m->how.ode, &m->how.per_sample, &m->how.eps);
     m->how.divergence = o->divergence ? o->divergence : m->source.density ? "exact" : "rademacher";
     m->how.probes = o->probes;
     m->how.offset_bits = offset_bits(&m->source);
@@ -108,10 +109,11 @@ static void settle(measuring *m) {
 static cJSON *settings_of(const measuring *m) {
     const likelihood_options *o = m->o;
     cJSON *s = cJSON_CreateObject();
+    char contents[32];
     cli_source_describe(&m->source, s);
     cJSON_AddStringToObject(s, "data", o->data ? o->data : m->source.density ? "draws" : "test");
-    cJSON_AddStringToObject(s, "data.dataset", m->source.images ? m->source.recipe.data.dataset : "none");
-    cJSON_AddNumberToObject(s, "data.image_size", (double)m->source.recipe.data.image_size);
+    snprintf(contents, sizeof contents, "%016" PRIx64, m->input.contents.value);
+    cJSON_AddStringToObject(s, "contents of data", contents);
     cJSON_AddNumberToObject(s, "offset_bits", m->how.offset_bits);
     cJSON_AddNumberToObject(s, "seed", (double)m->how.seed);
     cJSON_AddNumberToObject(s, "batch", (double)m->batch);
@@ -121,6 +123,7 @@ static cJSON *settings_of(const measuring *m) {
     cJSON_AddStringToObject(s, "method", o->solver.method);
     cJSON_AddNumberToObject(s, "rtol", o->solver.rtol);
     cJSON_AddNumberToObject(s, "atol", o->solver.atol);
+    cJSON_AddBoolToObject(s, "per-sample", o->solver.per_sample);
     cJSON_AddNumberToObject(s, "eps", o->solver.eps);
     return s;
 }
@@ -181,7 +184,7 @@ static ito_status make_room(const measuring *m, batch_room *room, ito_error *err
     return ITO_OK;
 }
 
-static void fill_rows(const measuring *m, int64_t n, int64_t nfe, const batch_room *room) {
+static void fill_rows(const measuring *m, int64_t n, double nfe, const batch_room *room) {
     for (int64_t k = 0; k < n; k++) {
         double *row = room->rows + k * m->table.columns;
         row[SAMPLE] = (double)((m->table.rows + k) / m->o->dequantizations);
@@ -189,7 +192,7 @@ static void fill_rows(const measuring *m, int64_t n, int64_t nfe, const batch_ro
         row[LOG_P] = room->log_p[k];
         row[BITS_PER_DIM] = ito_bits_per_dim(room->log_p[k], m->source.dim, m->how.offset_bits);
         row[PROBE_ERROR] = room->error[k];
-        row[NFE] = (double)nfe;
+        row[NFE] = nfe;
         if (m->source.density) row[EXACT_LOG_P] = room->exact[k];
     }
 }
@@ -215,7 +218,7 @@ static ito_status measure_batch(measuring *m, const batch_room *room, ito_error 
         for (int64_t k = 0; k < n; k++) room->times[k] = m->input.t;
         ito_density_log(m->source.density, n, room->x, room->times, room->exact);
     }
-    fill_rows(m, n, report.nfe, room);
+    fill_rows(m, n, report.nfe_mean, room);
     return cli_table_append(&m->table, n, room->rows, err);
 }
 

@@ -10,6 +10,7 @@
 #include "core/eigen.h"
 #include "core/memory.h"
 #include "dynamics/analytic.h"
+#include "dynamics/check.h"
 
 #include <math.h>
 
@@ -122,6 +123,7 @@ ito_status ito_gaussian_create(const ito_sde *sde, int64_t dim, const double *me
     p->lambda = data + dim;
     p->Q = data + 2 * dim;
 
+    if ((st = ito__check_finite("mean", "row", 1, dim, 0, mean, err)) != ITO_OK) goto done;
     if ((st = ito__check_symmetric("covariance", dim, covariance, err)) != ITO_OK) goto done;
     if ((A = ito__alloc((size_t)(dim * dim), sizeof *A)) == NULL) {
         st = ito_error_set(err, ITO_E_NOMEM, "dim: no memory for a covariance of dim %lld: use a smaller one",

@@ -5,36 +5,35 @@
  */
 #include "dynamics/pc.h"
 #include "dynamics/check.h"
+#include "dynamics/rows.h"
 
 #include <math.h>
+#include <stddef.h>
 
-/* Sums run in as many partial sums, which the compiler may vectorize without leave to reorder. */
-enum { PARTS = 16 };
+/* Values that a thread works on at a time: of rows, which may be short, or of everything alike. */
+enum { PIECE = 4096 };
 
-static double sum_of_parts(const double *sum) {
-    double total = 0;
-    for (int l = 0; l < PARTS; l++) total += sum[l];
-    return total;
+static int64_t piece(int64_t count, int64_t first) {
+    return count - first < PIECE ? count - first : PIECE;
 }
 
-/* v - v is 0 for a finite v, else NaN, which no sum loses. */
-static bool all_finite(int64_t count, const double *v) {
-    double sum[PARTS] = {0};
-    int64_t j = 0;
-    for (; j + PARTS <= count; j += PARTS)
-        for (int l = 0; l < PARTS; l++) sum[l] += v[j + l] - v[j + l];
-    for (; j < count; j++) sum[0] += v[j] - v[j];
-    return sum_of_parts(sum) == 0;
+static const ito__row_kernel *fastest(void) {
+    return ito__rows_for(ITO__ISA_COUNT);
 }
 
-/* Rows may be short, so the values are gone through in pieces of their own. */
+const ito__row_kernel *ito__rows_for(ito__isa limit) {
+    const ito__isa best = ito__isa_detect(), isa = limit < best ? limit : best;
+    if (isa == ITO__ISA_AVX512) return &ito__rows_avx512;
+    return isa == ITO__ISA_AVX2 ? &ito__rows_avx2 : &ito__rows_plain;
+}
+
 int64_t ito__first_bad_row(int64_t n, int64_t dim, const double *v) {
-    enum { PIECE = 4096 };
+    const ito__row_kernel *kernel = fastest();
     const int64_t count = n * dim;
     int64_t bad = count;
 #pragma omp parallel for schedule(static) reduction(min : bad) if (count > ITO__PARALLEL_VALUES)
     for (int64_t first = 0; first < count; first += PIECE)
-        if (first < bad && !all_finite(count - first < PIECE ? count - first : PIECE, v + first)) bad = first;
+        if (first < bad && !kernel->all_finite(piece(count, first), v + first)) bad = first;
     while (bad < count && isfinite(v[bad])) bad++;
     return bad / dim;
 }
@@ -113,29 +112,19 @@ void ito__pc_noise(ito__pc *pc, ito_purpose purpose) {
 }
 
 void ito__pc_update(ito__pc *pc, double A, double S, double Z) {
+    const ito__row_kernel *kernel = fastest();
     const int64_t count = pc->n * pc->dim;
-    const double *restrict s = pc->s, *restrict z = pc->z;
-    double *restrict x = pc->x, *restrict x_mean = pc->x_mean;
-    if (Z == 0) {
-#pragma omp parallel for simd schedule(static) if (count > ITO__PARALLEL_VALUES)
-        for (int64_t j = 0; j < count; j++) x[j] = x_mean[j] = A * x[j] + S * s[j];
-        return;
-    }
-#pragma omp parallel for simd schedule(static) if (count > ITO__PARALLEL_VALUES)
-    for (int64_t j = 0; j < count; j++) {
-        x_mean[j] = A * x[j] + S * s[j];
-        x[j] = x_mean[j] + Z * z[j];
-    }
+#pragma omp parallel for schedule(static) if (count > ITO__PARALLEL_VALUES)
+    for (int64_t j = 0; j < count; j += PIECE)
+        kernel->update(piece(count, j), A, S, Z, pc->s + j, Z == 0 ? NULL : pc->z + j, pc->x + j,
+                       pc->x_mean + j);
 }
 
 void ito__pc_combine(const ito__pc *pc, int count, const double *c, const double *const *v, double *out) {
+    const ito__row_kernel *kernel = fastest();
     const int64_t values = pc->n * pc->dim;
 #pragma omp parallel for schedule(static) if (values > ITO__PARALLEL_VALUES)
-    for (int64_t j = 0; j < values; j++) {
-        double sum = 0;
-        for (int k = 0; k < count; k++) sum += c[k] * v[k][j];
-        out[j] = sum;
-    }
+    for (int64_t j = 0; j < values; j += PIECE) kernel->combine(piece(values, j), count, c, v, j, out + j);
 }
 
 ito_status ito__pc_denoise(ito__pc *pc, ito_error *err) {
@@ -148,24 +137,13 @@ ito_status ito__pc_denoise(ito__pc *pc, ito_error *err) {
 }
 
 void ito__pc_update_langevin(ito__pc *pc, int64_t k, double step) {
-    const int64_t dim = pc->dim;
-    const double *restrict s = pc->s + k * dim, *restrict z = pc->z + k * dim;
-    double *restrict x = pc->x + k * dim, *restrict x_mean = pc->x_mean + k * dim;
-    const double Z = sqrt(2 * step);
-    for (int64_t j = 0; j < dim; j++) {
-        x_mean[j] = x[j] + step * s[j];
-        x[j] = x_mean[j] + Z * z[j];
-    }
+    const int64_t dim = pc->dim, first = k * dim;
+    fastest()->update(dim, 1, step, sqrt(2 * step), pc->s + first, pc->z + first, pc->x + first,
+                      pc->x_mean + first);
 }
 
 double ito__norm(int64_t dim, const double *v) {
-    double sum[PARTS] = {0}, rest = 0;
-    const int64_t whole = dim / PARTS * PARTS;
-    for (int64_t j = whole; j < dim; j++) rest += v[j] * v[j];
-    if (whole == 0) return sqrt(rest);
-    for (int64_t j = 0; j < whole; j += PARTS)
-        for (int l = 0; l < PARTS; l++) sum[l] += v[j + l] * v[j + l];
-    return sqrt(sum_of_parts(sum) + rest);
+    return sqrt(fastest()->sum_of_squares(dim, v));
 }
 
 void ito__row_norms(int64_t n, int64_t dim, const double *v, double *norm) {

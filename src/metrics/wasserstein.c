@@ -106,11 +106,14 @@ ito_status ito_wasserstein2(int64_t n, int64_t dim, const double *x, const doubl
                              (long long)dim);
     size_t square = SIZE_MAX, size = (size_t)n;
     if (!ito__mul_size(size, size, &square)) square = SIZE_MAX;
-    double *cost = ito__alloc(square, sizeof *cost), *doubles = ito__alloc(size, 2 * sizeof *doubles);
-    int64_t *indices = ito__alloc(size, 3 * sizeof *indices);
-    bool *reached = ito__alloc(size, sizeof *reached);
+    double *cost = NULL, *doubles = NULL;
+    int64_t *indices = NULL;
+    bool *reached = NULL;
     ito_status st;
-    if (cost == NULL || doubles == NULL || indices == NULL || reached == NULL) {
+    if ((cost = ito__alloc(square, sizeof *cost)) == NULL ||
+        (doubles = ito__alloc(size, 2 * sizeof *doubles)) == NULL ||
+        (indices = ito__alloc(size, 3 * sizeof *indices)) == NULL ||
+        (reached = ito__alloc(size, sizeof *reached)) == NULL) {
         st = ito_error_set(err, ITO_E_NOMEM, "n: no memory to match %lld rows: use fewer", (long long)n);
         goto done;
     }

@@ -4,6 +4,7 @@
  *     cli_helper idx FOLDER N             Fashion-MNIST's four files with N images of random bytes
  *     cli_helper input FILE N C S         a .safetensors with x [N,C,S,S] and labels [N]
  *     cli_helper difference A.npz B.npz   prints the largest difference of their `images`
+ *     cli_helper far A.npz B.npz ARRAY    prints the largest difference of as many rows as both arrays have
  *     cli_helper grey A.npz               prints how many per cent of its pixels are neither black nor white
  *     cli_helper close A TENSOR B TENSOR BOUND   exit 0 when A's tensor is that close to B's, relative to the
  *                                         largest of B's; prints the distance
@@ -104,6 +105,30 @@ done:
     ito_tensor_file_close(files[0]);
     ito_tensor_file_close(files[1]);
     return status ? fail("no comparable images") : 0;
+}
+
+static int print_far(const char *a, const char *b, const char *name) {
+    ito_tensor_file *files[2] = {NULL, NULL};
+    double *x = NULL, *y = NULL, far = 0;
+    int status = 1;
+    if (ito_npz_open(a, &files[0], NULL) != ITO_OK || ito_npz_open(b, &files[1], NULL) != ITO_OK) goto done;
+    const ito_tensor *p = ito_tensor_file_find(files[0], name), *q = ito_tensor_file_find(files[1], name);
+    if (!p || !q || p->count == 0 || q->count == 0) goto done;
+    if (p->count / p->dim[0] != q->count / q->dim[0]) goto done;
+    x = calloc((size_t)p->count, sizeof *x);
+    y = calloc((size_t)q->count, sizeof *y);
+    if (!x || !y) goto done;
+    ito_tensor_read_f64(p, x);
+    ito_tensor_read_f64(q, y);
+    for (int64_t i = 0; i < p->count && i < q->count; i++) far = fmax(far, fabs(x[i] - y[i]));
+    printf("%.2e\n", far);
+    status = 0;
+done:
+    free(y);
+    free(x);
+    ito_tensor_file_close(files[0]);
+    ito_tensor_file_close(files[1]);
+    return status ? fail("no comparable arrays") : 0;
 }
 
 static int print_grey(const char *path) {
@@ -239,6 +264,7 @@ int main(int argc, char **argv) {
         return make_input(argv[2], atoll(argv[3]), atoll(argv[4]), atoll(argv[5]));
     }
     if (argc == 4 && strcmp(argv[1], "difference") == 0) return print_difference(argv[2], argv[3]);
+    if (argc == 5 && strcmp(argv[1], "far") == 0) return print_far(argv[2], argv[3], argv[4]);
     if (argc == 7 && strcmp(argv[1], "close") == 0) return print_distance(argv + 2);
     if (argc == 3 && strcmp(argv[1], "grey") == 0) return print_grey(argv[2]);
     if (argc == 3 && strcmp(argv[1], "ring") == 0) return print_ring(argv[2]);

@@ -72,8 +72,10 @@ corrector_averages_over_the_batch() {
 points_depend_on_neither_batch_nor_threads() {
     points a.npz -n 100 --steps 50 && points b.npz -n 100 --steps 50 --batch 7 && same "$HERE/a.npz" "$HERE/b.npz" &&
         points b.npz -n 100 --steps 50 --threads 1 && same "$HERE/a.npz" "$HERE/b.npz" || return 1
-    points c.npz -n 100 --sampler dpmpp_sde_2m && points d.npz -n 100 --sampler dpmpp_sde_2m --batch 9 --threads 3 &&
-        same "$HERE/c.npz" "$HERE/d.npz"
+    for name in dpmpp_sde_2m srk_weak2 ode_per_sample; do
+        points c.npz -n 100 --sampler $name && points d.npz -n 100 --sampler $name --batch 9 --threads 3 &&
+            same "$HERE/c.npz" "$HERE/d.npz" || return 1
+    done
 }
 later_points_are_drawn_alone() {
     points a.csv -n 10 --steps 50 && points b.csv -n 4 --first 6 --steps 50 || return 1

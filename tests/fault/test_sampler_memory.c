@@ -1,52 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Memory of samplers: nothing is allocated once the first step has begun, and every allocation before it may
- * fail, one after another: each run then ends with NOMEM and a sentence, writes nothing, and frees what it
- * had taken.
+ * Memory of the dynamics: no sampler allocates once its first step has begun, and every allocation of
+ * samplers, likelihoods and densities may fail, one after another: each run then ends with NOMEM and a
+ * sentence, writes nothing, and frees what it had taken.
  */
-#include "core/memory.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "support/failing_memory.h"
 #include <cmocka.h>
 #include <ito/analytic.h>
 #include <ito/sampler.h>
 
 enum { n = 5, dim = 2 };
-
-static struct {
-    int64_t fail_at, calls; /* the allocation that fails, counted from 1; 0: none */
-    int64_t alive;          /* blocks not freed */
-} fault;
-
-void *__real_ito__alloc(size_t count, size_t size);
-void *__real_ito__calloc(size_t count, size_t size);
-void __real_ito__free(void *p);
-void *__wrap_ito__alloc(size_t count, size_t size);
-void *__wrap_ito__calloc(size_t count, size_t size);
-void __wrap_ito__free(void *p);
-
-static void *counted(void *p) {
-    fault.alive += p != NULL;
-    return p;
-}
-
-void *__wrap_ito__alloc(size_t count, size_t size) {
-    return ++fault.calls == fault.fail_at ? NULL : counted(__real_ito__alloc(count, size));
-}
-
-void *__wrap_ito__calloc(size_t count, size_t size) {
-    return ++fault.calls == fault.fail_at ? NULL : counted(__real_ito__calloc(count, size));
-}
-
-void __wrap_ito__free(void *p) {
-    fault.alive -= p != NULL;
-    __real_ito__free(p);
-}
 
 /* Calls of the allocator by the end of the first step and of the last. */
 typedef struct steps {
@@ -56,8 +25,8 @@ typedef struct steps {
 static ito_status after_step(void *self, int64_t done, int64_t total) {
     steps *s = self;
     (void)done, (void)total;
-    if (s->count++ == 0) s->first = fault.calls;
-    s->last = fault.calls;
+    if (s->count++ == 0) s->first = allocations_so_far();
+    s->last = allocations_so_far();
     return ITO_OK;
 }
 
@@ -99,48 +68,104 @@ static void no_step_allocates(void **state) {
     }
     print_message("%d runs without an allocation after their first step\n", runs);
     assert_true(runs > 100);
-    assert_int_equal(fault.alive, 0);
 }
 
-static void sampling_survives_every_failed_allocation(void **state) {
-    (void)state;
-    const ito_sde sde = ito_sde_default(ITO_SDE_VP);
+/* ---- every allocation fails in turn ---- */
+
+typedef struct subject {
+    ito_sde sde;
     ito_density *density;
-    assert_int_equal(ito_mixture_named(&sde, "8gaussians", &density, NULL), ITO_OK);
-    const ito_score score = ito_density_score(density);
-    for (int i = 0; i < ITO_SAMPLER_KIND_COUNT; i++) {
-        ito_sampler sampler;
-        assert_int_equal(ito_sampler_named(ito_sampler_name(i), &sde, &sampler, NULL), ITO_OK);
-        sampler.pc.steps = 20;
-        const int64_t before = fault.alive;
-        int64_t failed = 0;
-        for (;; failed++) {
-            double x[n * dim] = {7};
-            ito_error err = {0};
-            fault.calls = 0;
-            fault.fail_at = failed + 1;
-            const ito_status st = ito_sample(&sde, &score, &sampler, n, x, NULL, &err);
-            const bool met = fault.calls >= fault.fail_at;
-            fault.fail_at = 0;
-            assert_int_equal(fault.alive, before);
-            if (!met) {
-                assert_int_equal(st, ITO_OK);
-                break;
-            }
-            assert_int_equal(st, ITO_E_NOMEM);
-            assert_non_null(strchr(err.message, ':'));
-            assert_true(x[0] == 7);
+    const char *sampler, *divergence;
+    bool per_sample;
+} subject;
+
+static ito_status untouched(ito_status st, const double *x) {
+    if (st != ITO_OK) assert_true(x[0] == 7);
+    return st;
+}
+
+static ito_status draw(void *self, ito_error *err) {
+    const subject *s = self;
+    const ito_score score = ito_density_score(s->density);
+    ito_sampler sampler;
+    double x[n * dim] = {7};
+    assert_int_equal(ito_sampler_named(s->sampler, &s->sde, &sampler, NULL), ITO_OK);
+    sampler.pc.steps = 20;
+    return untouched(ito_sample(&s->sde, &score, &sampler, n, x, NULL, err), x);
+}
+
+static const double given[n * dim] = {0.5, 1, -0.3};
+
+static ito_status decode(void *self, ito_error *err) {
+    const subject *s = self;
+    const ito_score score = ito_density_score(s->density);
+    ito_flow_options options = ito_flow_default();
+    options.per_sample = s->per_sample;
+    double x[n * dim] = {7};
+    return untouched(ito_ode_decode(&s->sde, &score, &options, n, given, x, NULL, err), x);
+}
+
+static ito_status likelihood(void *self, ito_error *err) {
+    const subject *s = self;
+    const ito_score score = ito_density_score(s->density);
+    ito_likelihood_options options = ito_likelihood_default();
+    options.per_sample = s->per_sample;
+    options.divergence = s->divergence;
+    options.probes = 2;
+    double z[n * dim] = {7};
+    const ito_likelihood_result result = {.z = z};
+    return untouched(ito_likelihood(&s->sde, &score, &options, n, given, &result, NULL, err), z);
+}
+
+/* A mixture, a Gaussian, their draws and divergences. */
+static ito_status densities(void *self, ito_error *err) {
+    const subject *s = self;
+    const double covariance[dim * dim] = {1, 0.5, 0.5, 1}, t = 0.5;
+    for (int gaussian = 0; gaussian < 2; gaussian++) {
+        ito_density *made = s->density; /* anything but NULL: a failure has to clear it */
+        double x[n * dim] = {7}, divergence[1] = {7};
+        ito_status st = gaussian ? ito_gaussian_create(&s->sde, dim, given, covariance, &made, err)
+                                 : ito_mixture_named(&s->sde, "moons", &made, err);
+        if (st != ITO_OK) {
+            assert_null(made);
+            return st;
         }
-        print_message("%s: %lld allocations failed in turn\n", ito_sampler_name(i), (long long)failed);
-        assert_true(failed > 0);
+        st = untouched(ito_density_sample(made, 1, 0, 0, n, x, err), x);
+        if (st == ITO_OK) st = untouched(ito_density_divergence(made, 1, x, &t, divergence, err), divergence);
+        ito_density_free(made);
+        if (st != ITO_OK) return st;
     }
-    ito_density_free(density);
+    return ITO_OK;
+}
+
+static void expect_survival(const char *what, memory_attempt run, subject *s) {
+    const int64_t failed = walk_failed_allocations(run, s);
+    print_message("%s: %lld allocations failed in turn\n", what, (long long)failed);
+    assert_true(failed > 0);
+}
+
+static void every_failed_allocation_is_survived(void **state) {
+    (void)state;
+    subject s = {.sde = ito_sde_default(ITO_SDE_VP)};
+    assert_int_equal(ito_mixture_named(&s.sde, "8gaussians", &s.density, NULL), ITO_OK);
+    for (int i = 0; i < ITO_SAMPLER_KIND_COUNT; i++) {
+        s.sampler = ito_sampler_name(i);
+        expect_survival(s.sampler, draw, &s);
+    }
+    for (int per_sample = 0; per_sample < 2; per_sample++) {
+        s.per_sample = per_sample;
+        expect_survival("decode", decode, &s);
+        for (int i = 0; (s.divergence = ito_divergence_name(i)) != NULL; i++)
+            expect_survival(s.divergence, likelihood, &s);
+    }
+    expect_survival("densities", densities, &s);
+    ito_density_free(s.density);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_step_allocates),
-        cmocka_unit_test(sampling_survives_every_failed_allocation),
+        cmocka_unit_test(every_failed_allocation_is_survived),
     };
     return cmocka_run_group_tests_name("fault_sampler_memory", tests, NULL, NULL);
 }

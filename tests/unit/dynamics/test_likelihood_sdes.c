@@ -13,14 +13,13 @@
 
 #include "dynamics/grid.h"
 #include "support/sde_example.h"
+#include "support/three_bumps.h"
 #include <cmocka.h>
-#include <ito/analytic.h>
 #include <ito/flow.h>
 #include <math.h>
 
-enum { components = 3, dim = 2, points = 6 };
-static const double weights[components] = {0.3, 0.3, 0.4}, stds[components] = {0.15, 0.2, 0.25};
-static const double means[components * dim] = {-0.6, -0.3, 0.6, -0.3, 0, 0.45};
+enum { dim = 2, points = 6 };
+
 /* Modes, valleys, and out in the tails. */
 static const double at[points * dim] = {-0.6, -0.3, 0, 0.45, 0, 0, 0.3, -0.1, 1.2, -0.8, -0.5, 1};
 
@@ -35,14 +34,6 @@ static ito_sde example(int kind) {
     return sde;
 }
 
-static ito_density *mixture_under(const ito_sde *sde) {
-    ito_density *density;
-    ito_error err;
-    if (ito_mixture_create(sde, components, dim, weights, means, stds, &density, &err) != ITO_OK)
-        fail_msg("%s", err.message);
-    return density;
-}
-
 static double largest_difference(const double *a, const double *b) {
     double worst = 0;
     for (int k = 0; k < points; k++) worst = fmax(worst, fabs(a[k] - b[k]));
@@ -53,7 +44,7 @@ static void every_sde_gives_the_exact_density(void **state) {
     (void)state;
     for (int kind = 0; kind < ITO_SDE_COUNT; kind++) {
         const ito_sde sde = example(kind);
-        ito_density *density = mixture_under(&sde);
+        ito_density *density = three_bumps(&sde);
         const ito_score score = ito_density_score(density);
         ito_likelihood_options options = ito_likelihood_default();
         options.ode.rtol = options.ode.atol = 1e-9;

@@ -103,37 +103,6 @@ static void orders_are_those_of_the_tableau(void **state) {
     }
 }
 
-/* At rest where it starts: the trial of the first step would look at t = 1e7 unless held back. */
-typedef struct reach {
-    double least, most;
-} reach;
-
-static ito_status at_rest_at_first(void *self, double t, const double *y, double *dydt, ito_error *err) {
-    reach *r = self;
-    (void)err;
-    r->least = fmin(r->least, t);
-    r->most = fmax(r->most, t);
-    dydt[0] = 1e-9 * y[0] + fmax(t, 0) * fmax(t, 0);
-    return ITO_OK;
-}
-
-static void no_evaluation_leaves_the_span(void **state) {
-    (void)state;
-    const ito__tableau *m;
-    for (int i = 0; (m = ito__tableau_at(i)) != NULL; i++)
-        for (int backward = 0; backward < 2; backward++) {
-            const double t1 = backward ? -2 : 2;
-            reach r = {0, 0};
-            const ito_ode ode = {.self = &r, .dim = 1, .rhs = at_rest_at_first};
-            ito_ode_options options = ito_ode_default();
-            options.method = m->name;
-            double y = 1;
-            assert_int_equal(ito_ode_solve(&ode, &options, 0, t1, &y, NULL, NULL), ITO_OK);
-            print_message("%-16s looks at [%g, %g] on the way from 0 to %g\n", m->name, r.least, r.most, t1);
-            assert_true(r.least >= fmin(0, t1) && r.most <= fmax(0, t1));
-        }
-}
-
 static void error_follows_the_tolerance(void **state) {
     (void)state;
     const ito__tableau *m;
@@ -318,7 +287,6 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tableaus_are_consistent),
         cmocka_unit_test(orders_are_those_of_the_tableau),
-        cmocka_unit_test(no_evaluation_leaves_the_span),
         cmocka_unit_test(error_follows_the_tolerance),
         cmocka_unit_test(the_way_back_ends_at_the_start),
         cmocka_unit_test(f_is_evaluated_within_the_span_alone),
