@@ -12,7 +12,7 @@ room_of_header() {
     case $1 in
     status.h | random.h | score.h | version.h) echo core ;;
     recipe.h) echo models ;;
-    analytic.h | ode.h | flow.h | sampler.h) echo dynamics ;;
+    adaptive.h | analytic.h | ode.h | flow.h | sampler.h) echo dynamics ;;
     *) echo "${1%.h}" ;;
     esac
 }

@@ -41,11 +41,15 @@ run "$ito" train $out/run --resume --steps $target
 say "5. And draws"
 run "$ito" sample $out/run -n 16 --steps 100 --out $out/own.png
 
+say "6. The same without a network: points of an exact density, by a solver of few steps"
+run "$ito" sample gmm:pinwheel --sampler dpmpp_sde_2m --steps 100 --seed 1 --out $out/points.png --trajectory $out/points_way.png
+
 cat <<END
 
 Look at
   $out/samples.png      $count samples of the bundled model
   $out/trajectory.png   from noise to image, one sample a row; $out/trajectory.webp moves
   $out/own.png          what the minute of training on this machine learned
+  $out/points.png       2000 points over the density they were drawn from; $out/points_way.png their way
   $out/run/             its run directory: recipe.yaml, log.jsonl, loss.png, checkpoints/, model.safetensors
 END

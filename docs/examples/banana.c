@@ -57,7 +57,7 @@ int main(void) {
     static double x[2 * n], log_p[3];
     const double at[3][2] = {{0, -0.5}, {1.5, 0.7}, {-2, 1}};
     ito_sde sde = ito_sde_default(ITO_SDE_VP);
-    const ito_score score = {&sde, 2, eval, vjp};
+    const ito_score score = {&sde, 2, eval, vjp, NULL};
     ito_error err;
 
     ito_pc_options pc = ito_pc_default(&sde); /* Euler-Maruyama for VP */

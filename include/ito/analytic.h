@@ -72,7 +72,8 @@ ito_status ito_density_sample(const ito_density *density, uint64_t seed, int64_t
 const char *ito_points_name(int index);
 const char *ito_points_summary(int index);
 
-/* Row k of x [n, 2] is sample first_sample + k of the seed (purpose ITO_RNG_POINTS). ARG lists the names. */
+/* Row k of x [n, 2] is sample first_sample + k of the seed (purpose ITO_RNG_POINTS). ARG lists the names,
+ * or names n or first_sample. */
 ito_status ito_points_sample(const char *name, uint64_t seed, int64_t first_sample, int64_t n, double *x,
                              ito_error *err);
 

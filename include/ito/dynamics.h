@@ -95,6 +95,17 @@ double ito_sde_alpha(const ito_sde *sde, double t);
 /* Where the sampling grid ends: 1e-5 (VE), 0.002 (EDM with T = 80), 1e-3 T for the rest. */
 double ito_sde_sampling_eps(const ito_sde *sde);
 
+/* States to be shown on the way through time, for runs that choose their own steps. None where count is 0.
+ *   times   [count], strictly monotone from where the run starts to where it ends, both allowed; borrowed.
+ * One that is the last time of the run shows what the run returns. show    called in order, as the whole
+ * batch has reached a frame, with x [n, dim]; a status other than ITO_OK stops the run */
+typedef struct ito_frames {
+    int64_t count;
+    const double *times;
+    ito_status (*show)(void *self, int64_t index, double t, int64_t n, int64_t dim, const double *x);
+    void *self;
+} ito_frames;
+
 /* Predictor-corrector sampling, [SDE] Algorithms 1-5.
  *
  * Methods of the original chains (euler_maruyama, reverse_diffusion, ancestral) take N steps of the chain on
@@ -115,8 +126,8 @@ typedef struct ito_pc_options {
     double eta;            /* weight of the noise in the reverse family; negative: the predictor's own, -1 */
     bool probability_flow; /* predictor follows the ODE, as with eta = 0: false */
     bool marginal_alpha;   /* Langevin's alpha from a(t) at two grid points, for any N: false, as published */
-    /* heun: S_churn, S_tmin, S_tmax (as noise-to-signal ratios b/a) and S_noise of [EDM] Alg 2: 0, 0, inf, 1
-     */
+    /* heun: S_churn, S_tmin, S_tmax (as noise-to-signal ratios b/a) and S_noise of [EDM] Alg 2: 0, 0, inf, 1.
+     * A raised ratio stays at or below that of T. churn above 0 is for heun alone, and not on the ODE. */
     double churn, churn_min, churn_max, churn_noise;
     bool batch_norms; /* Langevin norms averaged over the batch, as published; false: per sample */
     bool denoise;     /* return x_mean of the last predictor step: true */
@@ -132,8 +143,11 @@ typedef struct ito_pc_options {
 } ito_pc_options;
 
 typedef struct ito_sample_report {
-    int64_t nfe; /* real network calls per sample */
+    int64_t nfe;     /* real network calls: the evaluations of the costliest sample */
+    double nfe_mean; /* evaluations per sample, the mean; nfe unless samples have steps of their own */
     double seconds;
+    /* Of them, within the score and for drawing the normals of the steps; 0 where a solver does not tell. */
+    double score_seconds, noise_seconds;
 } ito_sample_report;
 
 /* The published defaults for an SDE: reverse_diffusion and langevin (VE), euler_maruyama and none (VP,
@@ -142,8 +156,9 @@ ito_pc_options ito_pc_default(const ito_sde *sde);
 
 /* Draws n samples at t = eps into x [n, score->dim].  report may be NULL. Sample k of a seed is the same
  * whatever the batch and the threads, unless batch_norms couples the samples of a batch.
- * Errors: ARG names the option; NUMERIC names step, time and sample index when the score is not finite; the
- * status of a callback or of the score comes back unchanged. x is written on success only. */
+ * Errors: ARG names the option, and the sample of a prior_noise that is not finite; NUMERIC names step, time
+ * and sample index when the score is not finite; the status of a callback or of the score comes back
+ * unchanged. x is written on success only. */
 ito_status ito_pc_sample(const ito_sde *sde, const ito_score *score, const ito_pc_options *options, int64_t n,
                          double *x, ito_sample_report *report, ito_error *err);
 

@@ -35,14 +35,8 @@ typedef struct ito_flow_options {
     int64_t first_sample;      /* global index of row 0 */
     double temperature;        /* sample: scales the prior, 1 */
     const double *prior_noise; /* sample: [n, dim] unit normals instead of the stream; NULL; borrowed */
-    /* States on the way at frame_count times, by dense output, which evaluates no score; none if 0.
-     * frame_times [frame_count], borrowed: strictly falling from T to eps (rising for encode), the ends
-     * allowed; denoising comes after them. `frame` is called in order as each is complete; a status other
-     * than ITO_OK stops the run. With per_sample, memory for all frames is held until the end. */
-    int64_t frame_count;
-    const double *frame_times;
-    ito_status (*frame)(void *self, int64_t index, double t, int64_t n, int64_t dim, const double *x);
-    void *frame_self;
+    ito_frames frames;         /* by dense output, which evaluates no score. With per_sample, memory for all
+                                * frames is held until the end */
 } ito_flow_options;
 
 typedef struct ito_flow_report {
@@ -58,8 +52,9 @@ ito_flow_options ito_flow_default(void);
 
 /* Draws n samples at t = eps into x [n, score->dim] from the prior, which is that of ito_pc_sample for the
  * same seed. The functions of this header write their outputs on success only; report may be NULL.
- * Errors: ARG names the option; NUMERIC names time and sample of a score that is not finite, or tells of a
- * step that vanished, and of which sample; the status of a callback or of the score comes back unchanged. */
+ * Errors: ARG names the option, or the array and its sample with a value that is not finite; NUMERIC names
+ * step, time and sample of a score that is not finite, or tells of a step that vanished, and of which sample;
+ * the status of a callback or of the score comes back unchanged. */
 ito_status ito_ode_sample(const ito_sde *sde, const ito_score *score, const ito_flow_options *options,
                           int64_t n, double *x, ito_flow_report *report, ito_error *err);
 

@@ -55,12 +55,18 @@ typedef struct ito_metadata { /* one string pair of __metadata__ */
 /* A file of named tensors, mapped read-only: opening costs the header, not the data. */
 typedef struct ito_tensor_file ito_tensor_file;
 ito_status ito_safetensors_open(const char *path, ito_tensor_file **out, ito_error *err);
-/* A published PyTorch checkpoint: tensors "model/<name>" (live), "ema/<name>" (the unnamed EMA list, matched
- * to the trainable parameters in order, checked by count and shape; what is not trained appears there too,
- * with its live value), and metadata "step", "ema_num_updates", "ema_decay"; "module." is dropped from names.
- * Executes nothing: knows the pickle opcodes and the few globals tensors need, refuses others by name. */
+/* A published PyTorch checkpoint, zip or legacy form: tensors "model/<name>" (live), "ema/<name>" (the
+ * unnamed EMA list, matched to the trainable parameters in order, checked by count and shape; what is not
+ * trained appears there too, with its live value), "adam_m/<name>", "adam_v/<name>" (where the file has
+ * them), and metadata "step", "ema_num_updates", "ema_decay", "adam_step", "adam_lr"; "module." is dropped
+ * from names. A dictionary of tensors alone gives "model/<name>". Executes nothing: knows the pickle opcodes
+ * and the few globals that tensors need, and refuses others by name (UNSUPPORTED). */
 ito_status ito_pth_open(const char *path, ito_tensor_file **out, ito_error *err);
 void ito_tensor_file_close(ito_tensor_file *f);
+/* Compares the data of t, a tensor of f, with the checksum that the file has for them (.pth in zip form),
+ * once for all tensors of a storage; opening does not, since that would read everything. FORMAT names the
+ * tensor. */
+ito_status ito_tensor_file_check(ito_tensor_file *f, const ito_tensor *t, ito_error *err);
 int ito_tensor_file_count(const ito_tensor_file *f);
 const ito_tensor *ito_tensor_file_at(const ito_tensor_file *f, int i);
 const ito_tensor *ito_tensor_file_find(const ito_tensor_file *f, const char *name); /* NULL if none */
@@ -86,6 +92,8 @@ ito_status ito_npz_write(const char *path, int n, const ito_tensor *arrays, ito_
 ito_status ito_npz_open(const char *path, ito_tensor_file **out, ito_error *err);
 /* One array as .npy, of the same dtypes. Its name is not stored. */
 ito_status ito_npy_write(const char *path, const ito_tensor *array, ito_error *err);
+/* A file of that one array, which is given the name. */
+ito_status ito_npy_open(const char *path, const char *name, ito_tensor_file **out, ito_error *err);
 
 /* ---- CSV
  * ------------------------------------------------------------------------------------------------------------
@@ -140,8 +148,15 @@ typedef struct ito_plot {
     bool log_x, log_y;
     int n;
     const ito_series *series;
+    /* The rest may stay 0. */
+    const char *band_label; /* of a grey band across the chart, from band_low to band_high */
+    double band_low, band_high;
+    double y_low, y_high; /* the range shown; y_low = y_high: that of the points */
+    bool legend_beside;   /* right of the chart instead of in a corner: for many curves */
 } ito_plot;
 ito_status ito_plot_write(const char *path, const ito_plot *plot, ito_error *err);
+/* n charts below one another in one picture. */
+ito_status ito_plots_write(const char *path, int n, const ito_plot *plots, ito_error *err);
 
 /* ---- scatter plots: points of the plane, perhaps over a density
  * ----------------------------------------------------------------- */

@@ -5,12 +5,14 @@
 #ifndef ITO_ITO_H
 #define ITO_ITO_H
 
+#include <ito/adaptive.h>
 #include <ito/analytic.h>
 #include <ito/data.h>
 #include <ito/dynamics.h>
 #include <ito/engine.h>
 #include <ito/flow.h>
 #include <ito/formats.h>
+#include <ito/metrics.h>
 #include <ito/networks.h>
 #include <ito/ode.h>
 #include <ito/random.h>

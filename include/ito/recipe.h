@@ -51,7 +51,7 @@ typedef struct ito_sampling_config {
     double snr;              /* 0.16 */
     char grid[32];           /* "uniform" */
     double eps;              /* 0 = the SDE's */
-    double rtol, atol;       /* 1e-5 both: of samplers with an adaptive step */
+    double rtol, atol;       /* 1e-5 both: of ODE samplers */
     bool batch_norms;        /* Langevin norms over the batch, as the published recipes */
     bool probability_flow;
     bool raw_labels;     /* these three as of ito_network_score_options: false */

@@ -22,8 +22,10 @@ extern "C" {
 #endif
 
 typedef enum ito_sampler_kind {
-    ITO_SAMPLER_PC,  /* "pc": predictor and corrector on a time grid, ito_pc_sample */
-    ITO_SAMPLER_ODE, /* "ode": the probability-flow ODE with an adaptive step, ito_ode_sample */
+    ITO_SAMPLER_PC,             /* "pc": predictor and corrector on a time grid, ito_pc_sample */
+    ITO_SAMPLER_ODE,            /* "ode": the probability-flow ODE with an adaptive step, ito_ode_sample */
+    ITO_SAMPLER_ODE_PER_SAMPLE, /* "ode_per_sample": the same with a step for each sample */
+    ITO_SAMPLER_ADAPTIVE,       /* "adaptive": the reverse SDE with a step for each, ito_adaptive_sample */
     ITO_SAMPLER_KIND_COUNT
 } ito_sampler_kind;
 
@@ -31,9 +33,11 @@ typedef struct ito_sampler {
     ito_sampler_kind kind;
     /* All kinds: eps, denoise, seed, first_sample, temperature, prior_noise, progress. PC: the rest too. */
     ito_pc_options pc;
-    ito_ode_options ode; /* ODE: method, rtol, atol, step lengths */
+    ito_ode_options
+        ode; /* both ODE kinds: method, rtol, atol, step lengths; adaptive: rtol, atol, first_step */
     /* The way from noise to data in `frames` pictures, none if 0: frame 0 is the prior at T, the last the
-     * finished samples, those between spread evenly over the steps (PC) or over time (ODE). */
+     * finished samples, those between spread evenly over the steps (PC) or over the grid karras (the rest).
+     */
     int64_t frames;
     ito_status (*frame)(void *self, int64_t index, double t, int64_t n, int64_t dim, const double *x);
     void *frame_self;

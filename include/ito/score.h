@@ -30,6 +30,11 @@ typedef struct ito_score {
     /* vjp_out[k] = v[k]^T d s(x[k], t[k]) / d x.  Shapes as eval; NULL when the score has no derivative. */
     ito_status (*vjp)(void *self, int64_t n, const double *x, const double *t, const double *v,
                       double *vjp_out, ito_error *err);
+
+    /* Both of the above in one go, for a score whose derivative gives its value along the way; NULL: they are
+     * called in turn. Likelihoods ask for both at every evaluation. */
+    ito_status (*eval_vjp)(void *self, int64_t n, const double *x, const double *t, const double *v,
+                           double *score, double *vjp_out, ito_error *err);
 } ito_score;
 
 #if defined(__GNUC__)

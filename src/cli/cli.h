@@ -87,7 +87,8 @@ const char *cli_nearest(const char *word, const char *(*names)(const void *self,
 /* ---- verbs: main.c, verb_*.c */
 
 extern const cli_verb cli_verb_train, cli_verb_sample, cli_verb_info, cli_verb_forward, cli_verb_bench,
-    cli_verb_convert, cli_verb_likelihood, cli_verb_help;
+    cli_verb_convert, cli_verb_likelihood, cli_verb_encode, cli_verb_decode, cli_verb_interpolate,
+    cli_verb_help;
 const cli_verb *cli_verb_at(int index);                        /* NULL past the last */
 const cli_verb *cli_verb_find(const char *name);               /* NULL if none */
 ito_status cli_verb_unknown(const char *name, ito_error *err); /* ARG, with the nearest verb */
@@ -111,6 +112,12 @@ ito_status cli_stopped(const char *where, const char *remedy, ito_error *err);
 ito_status cli_check_writable(const char *path, ito_error *err);
 /* "61.8 M", "4.2 GB": a number with a unit for people; buffer of at least 32. */
 const char *cli_human(double value, const char *unit, char buffer[32]);
+/* Tells contents from others: FNV-1a, 64 bits. */
+typedef struct cli_fingerprint {
+    uint64_t value;
+} cli_fingerprint;
+cli_fingerprint cli_fingerprint_start(void);
+cli_fingerprint cli_fingerprint_add(cli_fingerprint f, const void *bytes, size_t size);
 bool cli_ends_with(const char *text, const char *end);
 bool cli_is_directory(const char *path);
 bool cli_exists(const char *path);

@@ -119,7 +119,7 @@ ito_status cli_draw(const cli_drawing *d, cli_drawn *drawn, ito_error *err) {
         const int64_t n = d->count - w.begin < d->batch ? d->count - w.begin : d->batch;
         ito_sample_report part = {0};
         st = draw_batch(&w, n, x, &part, err);
-        calls += (double)part.nfe * (double)n;
+        calls += part.nfe_mean * (double)n;
         seconds += part.seconds;
     }
     if (progress.total > 0) cli_progress_finish(&progress);

@@ -36,7 +36,7 @@ typedef struct cli_drawing {
 } cli_drawing;
 
 typedef struct cli_drawn {
-    double nfe; /* score evaluations per sample, the mean over the batches */
+    double nfe; /* score evaluations per sample, the mean */
     double seconds;
 } cli_drawn;
 

@@ -3,8 +3,8 @@
  * Reading samples and making states of them.
  */
 #include "input.h"
+#include "output.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +14,7 @@ static ito_status no_memory(const char *name, ito_error *err) {
     return ito_error_set(err, ITO_E_NOMEM, "%s: no memory for its samples: use fewer", name);
 }
 
-/* ---- files of images */
+/* ---- files */
 
 /* Copies n images into the middle of zeroed ones of the source's size, as data sets are padded. */
 static ito_status pad_images(cli_input *in, const char *name, int64_t n, int64_t height, int64_t width,
@@ -49,51 +49,17 @@ static ito_status open_png(cli_input *in, const char *name, ito_error *err) {
     return st;
 }
 
-/* ---- .npz */
-
-static ito_status find_array(const ito_tensor_file *file, const char *name, const char *array, int rank,
-                             const char *shape, const ito_tensor **out, ito_error *err) {
-    *out = ito_tensor_file_find(file, array);
-    if (*out && (*out)->rank == rank && (*out)->dim[0] > 0) return ITO_OK;
-    return ito_error_set(err, ITO_E_FORMAT, "%s: has no array \"%s\" of shape %s: write one", name, array,
-                         shape);
-}
-
-static ito_status read_images(cli_input *in, const char *name, const ito_tensor_file *file, ito_error *err) {
-    const ito_tensor *t = NULL;
-    ito_status st = find_array(file, name, "images", 4, "[n,H,W,C]", &t, err);
-    if (st != ITO_OK) return st;
-    if (t->dtype != ITO_DTYPE_U8) {
-        return ito_error_set(err, ITO_E_FORMAT, "%s: \"images\" is %s: write bytes, uint8", name,
-                             ito_dtype_name(t->dtype));
-    }
-    return pad_images(in, name, t->dim[0], t->dim[1], t->dim[2], t->dim[3], t->data, err);
-}
-
-static ito_status read_points(cli_input *in, const char *name, const ito_tensor_file *file, ito_error *err) {
-    const ito_tensor *t = NULL;
-    ito_status st = find_array(file, name, "points", 2, "[n,2]", &t, err);
-    if (st != ITO_OK) return st;
-    if (t->dim[1] != in->source->dim) {
-        return ito_error_set(err, ITO_E_SHAPE, "%s: its points have %lld coordinates: give %lld", name,
-                             (long long)t->dim[1], (long long)in->source->dim);
-    }
-    in->points = calloc((size_t)t->count, sizeof *in->points);
-    if (!in->points) return no_memory(name, err);
-    ito_tensor_read_f64(t, in->points);
-    in->n = t->dim[0];
-    for (int64_t j = 0; j < t->count; j++) {
-        if (isfinite(in->points[j])) continue;
-        return ito_error_set(err, ITO_E_FORMAT, "%s: point %lld is not finite: remove it", name,
-                             (long long)(j / in->source->dim));
-    }
-    return ITO_OK;
-}
-
-static ito_status open_npz(cli_input *in, const char *name, ito_error *err) {
+static ito_status open_arrays(cli_input *in, const char *name, ito_error *err) {
     ito_tensor_file *file = NULL;
-    ito_status st = ito_npz_open(name, &file, err);
-    if (st == ITO_OK) st = (in->source->images ? read_images : read_points)(in, name, file, err);
+    if (!in->source->images) return cli_states_read(name, "points", in->source, &in->n, &in->points, err);
+    ito_status st = cli_arrays_open(name, "images", &file, err);
+    const ito_tensor *t = st == ITO_OK ? ito_tensor_file_find(file, "images") : NULL;
+    if (t && t->dtype == ITO_DTYPE_U8 && t->rank == 4 && t->count > 0) {
+        st = pad_images(in, name, t->dim[0], t->dim[1], t->dim[2], t->dim[3], t->data, err);
+    } else if (st == ITO_OK) {
+        st = ito_error_set(err, ITO_E_FORMAT, "%s: has no array \"images\" of bytes [n,H,W,C]: write one",
+                           name);
+    }
     ito_tensor_file_close(file);
     return st;
 }
@@ -108,7 +74,7 @@ static ito_status open_named(cli_input *in, const char *name, ito_error *err) {
     const cli_source *source = in->source;
     if (is_split(name) && source->density) {
         return ito_error_set(err, ITO_E_ARG,
-                             "--data: %s has no data set: leave it out for exact draws, or give a .npz",
+                             "--data: %s has no data set: leave it out for exact draws, or give a file",
                              source->name);
     }
     if (is_split(name)) {
@@ -117,9 +83,21 @@ static ito_status open_named(cli_input *in, const char *name, ito_error *err) {
         return st;
     }
     if (source->images && cli_ends_with(name, ".png")) return open_png(in, name, err);
-    if (cli_ends_with(name, ".npz")) return open_npz(in, name, err);
-    return ito_error_set(err, ITO_E_ARG, "%s: is neither test, train%s: choose one", name,
-                         source->images ? ", a .png nor a .npz" : " nor a .npz");
+    if (cli_ends_with(name, ".npz") || cli_ends_with(name, ".npy")) return open_arrays(in, name, err);
+    return ito_error_set(err, ITO_E_ARG, "%s: is none of %s.npz and .npy: choose one", name,
+                         source->density ? "" : "test, train, .png, ");
+}
+
+static cli_fingerprint look_at(const cli_input *in) {
+    const ito_data_config *data = &in->source->recipe.data;
+    size_t image = (size_t)(data->image_size * data->image_size * data->channels), n = (size_t)in->n;
+    cli_fingerprint f = cli_fingerprint_start();
+    if (in->points)
+        return cli_fingerprint_add(f, in->points, n * (size_t)in->source->dim * sizeof *in->points);
+    if (in->images.pixels) return cli_fingerprint_add(f, in->images.pixels, n * image);
+    for (size_t i = 0; in->set && i < n; i++)
+        f = cli_fingerprint_add(f, ito_dataset_bytes(in->set, (int64_t)i), image);
+    return f;
 }
 
 ito_status cli_input_open(cli_input *in, const cli_source *source, const char *name, int64_t count,
@@ -132,6 +110,7 @@ ito_status cli_input_open(cli_input *in, const cli_source *source, const char *n
     if (!name) name = "test";
     ito_status st = open_named(in, name, err);
     if (st != ITO_OK) return st;
+    in->contents = look_at(in);
     if (count > in->n) {
         return ito_error_set(err, ITO_E_ARG, "--count: is %lld, %s has %lld: use at most that",
                              (long long)count, name, (long long)in->n);

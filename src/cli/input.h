@@ -15,10 +15,11 @@ typedef struct cli_input {
     const cli_source *source; /* borrowed */
     int64_t n;
     uint64_t seed;
-    double t;          /* of exact draws */
-    ito_dataset *set;  /* a split, */
-    ito_images images; /* or a file, padded to the size of the source, */
-    double *points;    /* or [n, dim]; none of the three: exact draws of source->density */
+    double t;                 /* of exact draws */
+    ito_dataset *set;         /* a split, */
+    ito_images images;        /* or a file, padded to the size of the source, */
+    double *points;           /* or [n, dim]; none of the three: exact draws of source->density */
+    cli_fingerprint contents; /* of the whole split or file */
 } cli_input;
 
 /* `name`: "test" or "train", a .png or a .npz (uint8 [n,H,W,C] under "images"; for a source of points,

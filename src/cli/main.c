@@ -14,8 +14,9 @@
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 static const cli_verb *const verbs[] = {
-    &cli_verb_train,   &cli_verb_sample, &cli_verb_likelihood, &cli_verb_info,
-    &cli_verb_forward, &cli_verb_bench,  &cli_verb_convert,    &cli_verb_help,
+    &cli_verb_train,  &cli_verb_sample,      &cli_verb_likelihood, &cli_verb_encode,
+    &cli_verb_decode, &cli_verb_interpolate, &cli_verb_info,       &cli_verb_forward,
+    &cli_verb_bench,  &cli_verb_convert,     &cli_verb_help,
 };
 
 const cli_verb *cli_verb_at(int index) {

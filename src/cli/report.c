@@ -96,6 +96,16 @@ const char *cli_human(double value, const char *unit, char buffer[32]) {
     return buffer;
 }
 
+cli_fingerprint cli_fingerprint_start(void) {
+    return (cli_fingerprint){UINT64_C(14695981039346656037)};
+}
+
+cli_fingerprint cli_fingerprint_add(cli_fingerprint f, const void *bytes, size_t size) {
+    const unsigned char *b = bytes;
+    for (size_t i = 0; i < size; i++) f.value = (f.value ^ b[i]) * UINT64_C(1099511628211);
+    return f;
+}
+
 bool cli_ends_with(const char *text, const char *end) {
     size_t n = strlen(text), m = strlen(end);
     return n >= m && strcmp(text + n - m, end) == 0;

@@ -25,9 +25,10 @@ typedef struct cli_results {
     const ito_density *density; /* of points */
     const char *name;           /* of the model, for titles */
     int64_t count;
-    int64_t first; /* number of the first sample */
-    int64_t crop;  /* of images: pixels removed on every side of finished ones */
-    int zoom;      /* of images */
+    int64_t first;   /* number of the first sample */
+    int64_t crop;    /* of images: pixels removed on every side of finished ones */
+    int zoom;        /* of images, as columns */
+    int64_t columns; /* of the grid; 0: as square as can be */
     ito_images images;
     double *points; /* [count, 2] */
 } cli_results;
@@ -55,6 +56,6 @@ struct cli_results_kind {
 extern const cli_results_kind cli_image_results, cli_point_results;
 
 /* How both kinds show an animation. */
-enum { CLI_ANIMATION_FRAMES = 46, CLI_FRAME_MS = 80, CLI_LAST_FRAME_MS = 2500 };
+enum { CLI_ANIMATION_FRAMES = 43, CLI_FRAME_MS = 80, CLI_LAST_FRAME_MS = 2500 };
 
 #endif

@@ -58,7 +58,7 @@ static ito_status write_arrays(const cli_results *r, const char *path, ito_error
 }
 
 static ito_status write_picture(const cli_results *r, const char *path, ito_error *err) {
-    return ito_png_write_grid(path, &r->images, 0, r->zoom, GAP, err);
+    return ito_png_write_grid(path, &r->images, r->columns, r->zoom, GAP, err);
 }
 
 static ito_status write_singles(const cli_results *r, const char *folder, ito_error *err) {

@@ -26,35 +26,45 @@ cli_sampling cli_sampling_none(void) {
 typedef struct given {
     const char *name;
     bool is;
-    bool adaptive; /* of samplers that choose their own steps; otherwise of pc */
+    enum { of_grids, of_adaptive, of_ode } reader; /* kinds that read it: pc, all others, both of the ODE */
 } given;
+
+static bool reads(ito_sampler_kind kind, const given *option) {
+    if (option->reader == of_ode) return kind == ITO_SAMPLER_ODE || kind == ITO_SAMPLER_ODE_PER_SAMPLE;
+    return (option->reader == of_grids) == (kind == ITO_SAMPLER_PC);
+}
+
+static const char *why_not(ito_sampler_kind kind) {
+    if (kind == ITO_SAMPLER_PC) return "takes the steps of its grid";
+    return kind == ITO_SAMPLER_ADAPTIVE ? "is a method of its own" : "chooses its own steps";
+}
 
 static ito_status check_fit(const cli_sampling *o, const char *sampler, ito_sampler_kind kind,
                             ito_error *err) {
     const given options[] = {
-        {"predictor", o->predictor != NULL, false},
-        {"corrector", o->corrector != NULL, false},
-        {"steps", o->steps >= 0, false},
-        {"corrector-steps", o->corrector_steps >= 0, false},
-        {"snr", o->snr >= 0, false},
-        {"grid", o->grid != NULL, false},
-        {"eta", o->eta >= 0, false},
-        {"churn", o->churn >= 0, false},
-        {"churn-min", o->churn_min >= 0, false},
-        {"churn-max", o->churn_max >= 0, false},
-        {"churn-noise", o->churn_noise >= 0, false},
-        {"probability-flow", o->probability_flow, false},
-        {"batch-norms", o->batch_norms, false},
-        {"method", o->method != NULL, true},
-        {"rtol", o->rtol >= 0, true},
-        {"atol", o->atol >= 0, true},
+        {"predictor", o->predictor != NULL, of_grids},
+        {"corrector", o->corrector != NULL, of_grids},
+        {"steps", o->steps >= 0, of_grids},
+        {"corrector-steps", o->corrector_steps >= 0, of_grids},
+        {"snr", o->snr >= 0, of_grids},
+        {"grid", o->grid != NULL, of_grids},
+        {"eta", o->eta >= 0, of_grids},
+        {"churn", o->churn >= 0, of_grids},
+        {"churn-min", o->churn_min >= 0, of_grids},
+        {"churn-max", o->churn_max >= 0, of_grids},
+        {"churn-noise", o->churn_noise >= 0, of_grids},
+        {"probability-flow", o->probability_flow, of_grids},
+        {"batch-norms", o->batch_norms, of_grids},
+        {"method", o->method != NULL, of_ode},
+        {"rtol", o->rtol >= 0, of_adaptive},
+        {"atol", o->atol >= 0, of_adaptive},
     };
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
-        if (!options[i].is || options[i].adaptive == (kind != ITO_SAMPLER_PC)) continue;
+        if (!options[i].is || reads(kind, &options[i])) continue;
         return ito_error_set(
             err, ITO_E_ARG, "--%s: the sampler %s %s: leave it out, or give --sampler %s", options[i].name,
-            sampler, options[i].adaptive ? "takes the steps of its grid" : "chooses its own steps",
-            options[i].adaptive ? ito_sampler_name(ITO_SAMPLER_ODE) : ito_sampler_name(ITO_SAMPLER_PC));
+            sampler, why_not(kind),
+            ito_sampler_name(options[i].reader == of_grids ? ITO_SAMPLER_PC : ITO_SAMPLER_ODE));
     }
     return ITO_OK;
 }
@@ -90,6 +100,7 @@ ito_status cli_sampler_of(const ito_recipe *recipe, const char *name, ito_sample
     out->pc.snr = r->snr;
     out->pc.grid = r->grid;
     out->pc.probability_flow = r->probability_flow;
+    if (out->kind == ITO_SAMPLER_ADAPTIVE) return ITO_OK;
     out->ode.rtol = r->rtol;
     out->ode.atol = r->atol;
     return ITO_OK;

@@ -164,7 +164,10 @@ static ito_status open_network(cli_source *s, const char *weights, const cli_com
 
 ito_status cli_source_open(cli_source *s, const char *name, const char *weights, const cli_common *common,
                            ito_error *err) {
+    ito_plan_options plan;
     *s = (cli_source){.name = name};
+    const ito_status st = cli_plan_options(common, &plan, err); /* refused before a model is read */
+    if (st != ITO_OK) return st;
     return cli_source_is_density(name) ? open_density(s, common, err) : open_network(s, weights, common, err);
 }
 
@@ -196,16 +199,6 @@ void cli_source_release(cli_source *s) {
     *s = (cli_source){0};
 }
 
-/* FNV-1a over the bytes of all weights. */
-static uint64_t fingerprint(ito_params *params) {
-    int64_t floats = 0;
-    const unsigned char *bytes = (const unsigned char *)ito_params_block(params, &floats);
-    uint64_t hash = UINT64_C(14695981039346656037);
-    for (size_t i = 0; i < (size_t)floats * sizeof(float); i++)
-        hash = (hash ^ bytes[i]) * UINT64_C(1099511628211);
-    return hash;
-}
-
 void cli_source_describe(const cli_source *s, cJSON *object) {
     const ito_sde *sde = &s->recipe.sde;
     const struct {
@@ -221,10 +214,16 @@ void cli_source_describe(const cli_source *s, cJSON *object) {
         {"sde.sigma", sde->sigma},
         {"sde.data_std", sde->data_std},
     };
-    char text[32];
-    if (s->model) snprintf(text, sizeof text, "%016" PRIx64, fingerprint(s->model->params));
+    cli_fingerprint weights = cli_fingerprint_start();
+    char text[32] = "exact";
+    if (s->model) {
+        int64_t floats = 0;
+        const float *block = ito_params_block(s->model->params, &floats);
+        weights = cli_fingerprint_add(weights, block, (size_t)floats * sizeof *block);
+        snprintf(text, sizeof text, "%016" PRIx64, weights.value);
+    }
     cJSON_AddStringToObject(object, "model", s->model ? s->recipe.name : s->name);
-    cJSON_AddStringToObject(object, "weights", s->model ? text : "exact");
+    cJSON_AddStringToObject(object, "weights", text);
     cJSON_AddStringToObject(object, "sde.type", ito_sde_name(sde->kind));
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         cJSON_AddNumberToObject(object, numbers[i].key, numbers[i].value);

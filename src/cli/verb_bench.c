@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ito bench network: seconds per image of a recipe's network forward, of its gradient with respect to the
- * input, and of a training step, with the memory they took.
+ * ito bench: what it measures, and ito bench network: seconds per image of a recipe's network forward, of its
+ * gradient with respect to the input, and of a training step, with the memory they took.
  */
-#include "cli.h"
+#include "bench.h"
 #include "network.h"
 #include "progress.h"
 
@@ -14,38 +14,86 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct bench_options {
-    cli_common common;
-    int64_t runs;
-    bool profile, no_limit;
-} bench_options;
-
-#define AT(field) offsetof(bench_options, field)
+#define AT(field) offsetof(cli_bench_options, field)
 static const cli_option options_table[] = {
-    {"runs", 'n', "N", CLI_INTEGER, AT(runs), "timed runs; the median counts (default: 5)", 1, NULL},
-    {"profile", 0, NULL, CLI_FLAG, AT(profile), "also print the time of every kind of operation", 0, NULL},
+    {"runs", 'n', "N", CLI_INTEGER, AT(runs), "network, dynamics: timed runs; the median counts (default: 5)",
+     1, NULL},
+    {"profile", 0, NULL, CLI_FLAG, AT(profile), "network: also print the time of every kind of operation", 0,
+     NULL},
     {"no-limit", 0, NULL, CLI_FLAG, AT(no_limit),
-     "do not measure the convolutions alone, which takes up to a minute", 0, NULL},
+     "network: do not measure the convolutions alone, which takes up to a minute", 0, NULL},
+    {"count", 0, "N", CLI_INTEGER, AT(count),
+     "samples of a run (default: samplers: 20000 points or 256 images, dynamics: 100000 points)", 1, NULL},
+    {"nfe", 0, "LIST", CLI_TEXT, AT(nfe), "samplers: score calls of the runs, rising: 10,50,200", 0, NULL},
+    {"samplers", 0, "LIST", CLI_TEXT, AT(samplers),
+     "samplers: which (default: all): PREDICTOR, PREDICTOR+CORRECTOR, ode:METHOD, ...", 0, NULL},
+    {"match", 0, "N", CLI_INTEGER, AT(match),
+     "samplers: points a set is drawn together into for the 2-Wasserstein distance (default: 512)", 1, NULL},
+    {"weights", 0, "KIND", CLI_CHOICE, AT(weights), "samplers: averaged or live weights of a checkpoint", 0,
+     cli_weights_name},
+    {"steps", 0, "N", CLI_INTEGER, AT(steps), "dynamics: steps that draw the points (default: 1000)", 50,
+     NULL},
     {.name = NULL},
 };
 #undef AT
 
 static void defaults(void *options) {
-    ((bench_options *)options)->runs = 5;
+    cli_bench_options *o = options;
+    o->runs = 5;
+    o->count = o->match = -1;
+    o->weights = "ema";
+    o->steps = 1000;
+}
+
+static ito_status bench_network(const cli_bench_options *o, ito_error *err);
+
+static const struct subject {
+    const char *name, *words;
+    int count; /* of words, the name included */
+    ito_status (*run)(const cli_bench_options *o, ito_error *err);
+} subjects[] = {
+    {"network", "network RECIPE", 2, bench_network},
+    {"samplers", "samplers MODEL", 2, cli_bench_samplers},
+    {"dynamics", "dynamics", 1, cli_bench_dynamics},
+};
+enum { SUBJECTS = sizeof subjects / sizeof subjects[0] };
+
+static const char *subject_name(const void *self, int index) {
+    (void)self;
+    return index < SUBJECTS ? subjects[index].name : NULL;
+}
+
+static const struct subject *find_subject(const char *name) {
+    for (int i = 0; i < SUBJECTS; i++)
+        if (strcmp(name, subjects[i].name) == 0) return &subjects[i];
+    return NULL;
 }
 
 static ito_status check(const void *options, ito_error *err) {
-    const bench_options *o = options;
-    const char *subject = o->common.words.item[0];
-    if (strcmp(subject, "network") != 0) {
-        return ito_error_set(err, ITO_E_ARG, "%s: cannot be measured: give ito bench network RECIPE",
-                             subject);
+    const cli_bench_options *o = options;
+    const char *name = o->common.words.item[0], *near = cli_nearest(name, subject_name, NULL);
+    const struct subject *s = find_subject(name);
+    if (!s && near)
+        return ito_error_set(err, ITO_E_ARG, "%s: cannot be measured: did you mean %s?", name, near);
+    if (!s) {
+        char known[256] = "";
+        for (int i = 0; i < SUBJECTS; i++) {
+            const size_t used = strlen(known);
+            snprintf(known + used, sizeof known - used, "%sito bench %s", i ? " or " : "", subjects[i].words);
+        }
+        return ito_error_set(err, ITO_E_ARG, "%s: cannot be measured: give %s", name, known);
     }
-    if (o->common.words.count == 2 && o->runs <= 1000) return ITO_OK;
-    if (o->runs > 1000) {
+    if (o->common.words.count != s->count)
+        return ito_error_set(err, ITO_E_ARG, "bench %s: takes %d words: give ito bench %s", s->name, s->count,
+                             s->words);
+    if (o->runs > 1000)
         return ito_error_set(err, ITO_E_ARG, "--runs: is %" PRId64 ": use at most 1000", o->runs);
-    }
-    return ito_error_set(err, ITO_E_ARG, "bench network: no recipe: give ito bench network RECIPE");
+    return ITO_OK;
+}
+
+static ito_status run(const void *options, ito_error *err) {
+    const cli_bench_options *o = options;
+    return find_subject(o->common.words.item[0])->run(o, err);
 }
 
 /* A row of a profile whose name outlives the workspace. */
@@ -68,7 +116,7 @@ typedef struct timing {
 } timing;
 
 typedef struct bench {
-    const bench_options *o;
+    const cli_bench_options *o;
     ito_recipe recipe;
     ito_plan_options plan;
     int64_t batch, dim;
@@ -86,6 +134,11 @@ static int by_value(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+double cli_bench_median(int64_t n, double *values) {
+    qsort(values, (size_t)n, sizeof *values, by_value);
+    return (values[(n - 1) / 2] + values[n / 2]) / 2;
+}
+
 /* Median seconds of o->runs calls after one that warms up. */
 static ito_status time_calls(bench *b, ito_status (*call)(void *self, ito_error *err), void *self,
                              double *median, ito_error *err) {
@@ -100,8 +153,7 @@ static ito_status time_calls(bench *b, ito_status (*call)(void *self, ito_error 
         cli_progress_update(&b->progress, b->progress.done + 1, NULL);
     }
     if (st != ITO_OK) return st;
-    qsort(seconds, (size_t)runs, sizeof *seconds, by_value);
-    *median = (seconds[(runs - 1) / 2] + seconds[runs / 2]) / 2;
+    *median = cli_bench_median(runs, seconds);
     return ITO_OK;
 }
 
@@ -341,8 +393,7 @@ static ito_status measure(bench *b, int64_t *parameters, ito_error *err) {
     return st;
 }
 
-static ito_status run(const void *options, ito_error *err) {
-    const bench_options *o = options;
+static ito_status bench_network(const cli_bench_options *o, ito_error *err) {
     bench b = {
         .o = o,
         .forward = {.title = "forward", .key = "forward", .limit_key = "forward"},
@@ -375,19 +426,28 @@ static ito_status run(const void *options, ito_error *err) {
 
 const cli_verb cli_verb_bench = {
     .name = "bench",
-    .words = "network RECIPE",
-    .summary = "measure the speed and memory of a network",
+    .words = "network RECIPE | samplers MODEL | dynamics",
+    .summary = "measure networks and samplers",
     .about =
-        "Times the network of RECIPE on one batch of noise (--batch, default: the recipe's): forward, "
-        "gradient "
-        "with respect to the input (forward included), and training step (forward, backward, Adam, EMA). "
-        "Prints the median seconds per image, GFLOP/s, peak memory, and what the convolutions alone would "
-        "take, each at "
-        "the fastest of oneDNN's implementations. No data set is needed.",
+        "network: times the network of RECIPE on one batch of noise (--batch, default: the recipe's): "
+        "forward, "
+        "gradient with respect to the input (forward included), and training step (forward, backward, Adam, "
+        "EMA). Prints the median seconds per image, GFLOP/s, peak memory, and what the convolutions alone "
+        "would take, each at the fastest of oneDNN's implementations. No data set is needed.\n\n"
+        "samplers: quality against score calls, for every sampler. For a density such as gmm:8gaussians, KL "
+        "divergence and 2-Wasserstein distance from exact samples; for an image model, the Frechet distance "
+        "to the test set in a simple fixed feature space. What exact samples would get is measured and "
+        "stated "
+        "too. Prints a table; writes --out NAME.csv (default: samplers.csv) and a plot NAME.png.\n\n"
+        "dynamics: speed of what runs between the calls of a score: normals and uniforms, beside a plain "
+        "loop "
+        "of Box-Muller that must agree; a predictor-corrector step on 64 images of 3072 values, apart from "
+        "score and normals, in times of copying its arrays; and --count points of gmm:8gaussians in --steps "
+        "steps.",
     .least_words = 1,
     .most_words = 2,
     .options = options_table,
-    .size = sizeof(bench_options),
+    .size = sizeof(cli_bench_options),
     .defaults = defaults,
     .check = check,
     .run = run,

@@ -70,7 +70,7 @@ void cli_help_program(void) {
     printf("Usage: ito VERB ARGUMENTS [options]\n\n"
            "Trains, samples and measures score-based generative models through SDEs.\n\nVerbs:\n");
     for (int i = 0; cli_verb_at(i); i++)
-        printf("  %-10s %s\n", cli_verb_at(i)->name, cli_verb_at(i)->summary);
+        printf("  %-11s %s\n", cli_verb_at(i)->name, cli_verb_at(i)->summary);
     printf("\nResults go to standard output, progress and messages to standard error.\n"
            "Exit status: 0 done, 1 failed, 2 wrong usage. `ito help VERB` shows a verb's options,\n"
            "`ito --version` the version.\n");

@@ -4,9 +4,11 @@
  */
 #include "cli.h"
 #include "network.h"
+#include "source.h"
 
 #include <cjson/cJSON.h>
 #include <inttypes.h>
+#include <ito/sampler.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +63,14 @@ static ito_status print_facts_json(const facts *f, ito_error *err) {
     return cli_print_json(object, err);
 }
 
+static void print_sampling(const ito_sampling_config *s) {
+    if (strcmp(s->sampler, ito_sampler_name(ITO_SAMPLER_PC)) == 0)
+        printf("%-12s %s, %" PRId64 " steps, corrector %s\n", "sampling", s->predictor, s->steps,
+               s->corrector);
+    else
+        printf("%-12s %s, tolerances %g and %g\n", "sampling", s->sampler, s->rtol, s->atol);
+}
+
 static void print_facts(const facts *f) {
     const ito_recipe *r = f->recipe;
     char text[32];
@@ -73,14 +83,41 @@ static void print_facts(const facts *f) {
     printf("%-12s %s in %" PRId64 " tensors\n", "parameters", cli_human((double)f->parameters, "", text),
            f->tensors);
     printf("%-12s %s per image forward\n", "work", cli_human(f->flops, "FLOP", text));
-    printf("%-12s %s, %" PRId64 " steps, corrector %s\n", "sampling", r->sampling.predictor,
-           r->sampling.steps, r->sampling.corrector);
+    print_sampling(&r->sampling);
     if (!f->model) return;
     printf("%-12s %s\n", "file size", cli_human((double)f->file_bytes, "B", text));
     if (f->model->step <= 0) return;
     printf("%-12s %" PRId64 " steps", "trained", f->model->step);
     if (f->model->images > 0) printf(", %s images seen", cli_human((double)f->model->images, "", text));
     printf("\n");
+}
+
+/* gmm:NAME: no file, no network. */
+static ito_status run_density(const info_options *o, const char *name, ito_error *err) {
+    cli_source source;
+    ito_status st = cli_source_open(&source, name, "ema", &o->common, err);
+    const ito_recipe *r = &source.recipe;
+    if (st == ITO_OK && o->recipe)
+        st = ito_error_set(err, ITO_E_ARG, "--recipe: %s is a density and has none: leave it out", name);
+    if (st == ITO_OK && o->common.json) {
+        cJSON *object = cJSON_CreateObject();
+        cJSON_AddStringToObject(object, "path", name);
+        cJSON_AddStringToObject(object, "kind", "density");
+        cJSON_AddNumberToObject(object, "dim", (double)source.dim);
+        cJSON_AddStringToObject(object, "sde", ito_sde_name(r->sde.kind));
+        st = cli_print_json(object, err);
+    } else if (st == ITO_OK) {
+        printf("%-12s %s\n", "density", name);
+        for (int i = 0; ito_points_name(i); i++) {
+            if (strcmp(ito_points_name(i), r->name) == 0)
+                printf("%-12s points of the plane: %s\n", "data", ito_points_summary(i));
+        }
+        printf("%-12s %s, exact score\n", "sde", ito_sde_name(r->sde.kind));
+        printf("%-12s %s, %" PRId64 " steps, corrector %s\n", "sampling", r->sampling.predictor,
+               r->sampling.steps, r->sampling.corrector);
+    }
+    cli_source_release(&source);
+    return st;
 }
 
 static ito_status run(const void *options, ito_error *err) {
@@ -92,6 +129,7 @@ static ito_status run(const void *options, ito_error *err) {
     ito_model *model = NULL;
     facts f = {.path = path};
     ito_status st;
+    if (cli_source_is_density(path)) return run_density(o, path, err);
     if (is_recipe) {
         st = ito_recipe_read(path, &recipe, err);
         if (st == ITO_OK) st = cli_apply_set(&o->common, &recipe, err);
@@ -127,7 +165,8 @@ const cli_verb cli_verb_info = {
     .name = "info",
     .words = "MODEL|RECIPE",
     .summary = "describe a model, run or recipe",
-    .about = "Describes MODEL (a model or checkpoint file, a run directory, the name of a bundled model) or "
+    .about = "Describes MODEL (a model or checkpoint file, a run directory, the name of a bundled model, "
+             "gmm:NAME) or "
              "RECIPE "
              "(a .yaml file): parameters, tensors, work per image, data, and for models the file and its "
              "training.",

@@ -2,12 +2,14 @@
  *
  * ito likelihood: bits/dim of images, or log-densities of points, by the probability-flow ODE. [SDE] Eq 39.
  */
+#include "flow.h"
 #include "input.h"
 #include "progress.h"
 #include "signals.h"
 #include "table.h"
 
 #include <cjson/cJSON.h>
+#include <inttypes.h>
 #include <ito/flow.h>
 #include <math.h>
 #include <stdio.h>
@@ -18,9 +20,9 @@ enum { IMAGES_AT_ONCE = 64, POINTS_AT_ONCE = 1000 };
 
 typedef struct likelihood_options {
     cli_common common;
-    const char *data, *weights, *method, *divergence;
+    const char *data, *weights, *divergence;
     int64_t count, probes, dequantizations;
-    double rtol, atol, eps;
+    cli_solver solver;
 } likelihood_options;
 
 #define AT(field) offsetof(likelihood_options, field)
@@ -34,10 +36,7 @@ static const cli_option options_table[] = {
     {"probes", 0, "K", CLI_INTEGER, AT(probes), "random probes of each estimate (default: 1)", 1, NULL},
     {"dequantizations", 0, "R", CLI_INTEGER, AT(dequantizations),
      "solve for R dequantizations of every image (default: 1)", 1, NULL},
-    {"method", 0, "NAME", CLI_CHOICE, AT(method), "solver of the ODE", 0, ito_ode_method_name},
-    {"rtol", 0, "R", CLI_NUMBER, AT(rtol), "relative tolerance of the solver (default: 1e-5)", 0, NULL},
-    {"atol", 0, "A", CLI_NUMBER, AT(atol), "absolute tolerance of the solver (default: 1e-5)", 0, NULL},
-    {"eps", 0, "T", CLI_NUMBER, AT(eps), "time of the data (default: 1e-5)", 0, NULL},
+    CLI_SOLVER_OPTIONS(likelihood_options, solver, "time of the data (default: 1e-5)"),
     {"weights", 0, "KIND", CLI_CHOICE, AT(weights), "averaged or live weights of a checkpoint", 0,
      cli_weights_name},
     {.name = NULL},
@@ -51,10 +50,8 @@ static void defaults(void *options) {
     o->count = -1;
     o->probes = l.probes;
     o->dequantizations = 1;
-    o->method = l.ode.method;
-    o->rtol = l.ode.rtol;
-    o->atol = l.ode.atol;
-    o->eps = l.eps;
+    cli_solver_default(&o->solver);
+    o->solver.eps = l.eps;
 }
 
 static ito_status check(const void *options, ito_error *err) {
@@ -84,7 +81,7 @@ typedef struct measuring {
     cli_progress progress;
 } measuring;
 
-static const char *row_value_name(const measuring *m) {
+static const char *unit_of(const measuring *m) {
     return m->source.images ? "images" : "points";
 }
 
@@ -97,10 +94,7 @@ static double offset_bits(const cli_source *s) {
 static void settle(measuring *m) {
     const likelihood_options *o = m->o;
     m->how = ito_likelihood_default();
-    m->how.ode.method = o->method;
-    m->how.ode.rtol = o->rtol;
-    m->how.ode.atol = o->atol;
-    m->how.eps = o->eps;
+    cli_solver_apply(&o->solver, &m->how.ode, &m->how.per_sample, &m->how.eps);
     m->how.divergence = o->divergence ? o->divergence : m->source.density ? "exact" : "rademacher";
     m->how.probes = o->probes;
     m->how.offset_bits = offset_bits(&m->source);
@@ -115,20 +109,22 @@ static void settle(measuring *m) {
 static cJSON *settings_of(const measuring *m) {
     const likelihood_options *o = m->o;
     cJSON *s = cJSON_CreateObject();
+    char contents[32];
     cli_source_describe(&m->source, s);
     cJSON_AddStringToObject(s, "data", o->data ? o->data : m->source.density ? "draws" : "test");
-    cJSON_AddStringToObject(s, "data.dataset", m->source.images ? m->source.recipe.data.dataset : "none");
-    cJSON_AddNumberToObject(s, "data.image_size", (double)m->source.recipe.data.image_size);
+    snprintf(contents, sizeof contents, "%016" PRIx64, m->input.contents.value);
+    cJSON_AddStringToObject(s, "contents of data", contents);
     cJSON_AddNumberToObject(s, "offset_bits", m->how.offset_bits);
     cJSON_AddNumberToObject(s, "seed", (double)m->how.seed);
     cJSON_AddNumberToObject(s, "batch", (double)m->batch);
     cJSON_AddStringToObject(s, "divergence", m->how.divergence);
     cJSON_AddNumberToObject(s, "probes", (double)o->probes);
     cJSON_AddNumberToObject(s, "dequantizations", (double)o->dequantizations);
-    cJSON_AddStringToObject(s, "method", o->method);
-    cJSON_AddNumberToObject(s, "rtol", o->rtol);
-    cJSON_AddNumberToObject(s, "atol", o->atol);
-    cJSON_AddNumberToObject(s, "eps", o->eps);
+    cJSON_AddStringToObject(s, "method", o->solver.method);
+    cJSON_AddNumberToObject(s, "rtol", o->solver.rtol);
+    cJSON_AddNumberToObject(s, "atol", o->solver.atol);
+    cJSON_AddBoolToObject(s, "per-sample", o->solver.per_sample);
+    cJSON_AddNumberToObject(s, "eps", o->solver.eps);
     return s;
 }
 
@@ -163,7 +159,7 @@ static ito_status on_progress(void *self, int64_t done, int64_t total) {
 static ito_status say_stopped(const measuring *m, ito_error *err) {
     char remedy[160];
     snprintf(remedy, sizeof remedy, "the same command goes on after %lld of %lld %s",
-             (long long)(m->table.rows / m->o->dequantizations), (long long)m->input.n, row_value_name(m));
+             (long long)(m->table.rows / m->o->dequantizations), (long long)m->input.n, unit_of(m));
     return cli_stopped("likelihood", remedy, err);
 }
 
@@ -177,7 +173,7 @@ static ito_status make_room(const measuring *m, batch_room *room, ito_error *err
     room->block = calloc((size_t)m->batch, (size_t)values * sizeof *room->block);
     if (!room->block) {
         return ito_error_set(err, ITO_E_NOMEM, "--batch: no memory for %lld %s: use a smaller one",
-                             (long long)m->batch, row_value_name(m));
+                             (long long)m->batch, unit_of(m));
     }
     room->x = room->block;
     room->log_p = room->x + m->batch * m->source.dim;
@@ -188,7 +184,7 @@ static ito_status make_room(const measuring *m, batch_room *room, ito_error *err
     return ITO_OK;
 }
 
-static void fill_rows(const measuring *m, int64_t n, int64_t nfe, const batch_room *room) {
+static void fill_rows(const measuring *m, int64_t n, double nfe, const batch_room *room) {
     for (int64_t k = 0; k < n; k++) {
         double *row = room->rows + k * m->table.columns;
         row[SAMPLE] = (double)((m->table.rows + k) / m->o->dequantizations);
@@ -196,7 +192,7 @@ static void fill_rows(const measuring *m, int64_t n, int64_t nfe, const batch_ro
         row[LOG_P] = room->log_p[k];
         row[BITS_PER_DIM] = ito_bits_per_dim(room->log_p[k], m->source.dim, m->how.offset_bits);
         row[PROBE_ERROR] = room->error[k];
-        row[NFE] = (double)nfe;
+        row[NFE] = nfe;
         if (m->source.density) row[EXACT_LOG_P] = room->exact[k];
     }
 }
@@ -222,7 +218,7 @@ static ito_status measure_batch(measuring *m, const batch_room *room, ito_error 
         for (int64_t k = 0; k < n; k++) room->times[k] = m->input.t;
         ito_density_log(m->source.density, n, room->x, room->times, room->exact);
     }
-    fill_rows(m, n, report.nfe, room);
+    fill_rows(m, n, report.nfe_mean, room);
     return cli_table_append(&m->table, n, room->rows, err);
 }
 
@@ -231,7 +227,7 @@ static ito_status measure(measuring *m, ito_error *err) {
     int64_t needed = m->table.needed, batch = m->batch < needed ? m->batch : needed;
     ito_status st = cli_source_prepare(&m->source, &m->o->common, batch, true, err);
     if (st == ITO_OK) st = make_room(m, &room, err);
-    cli_progress_start(&m->progress, "likelihood", row_value_name(m), 1.0 / (double)m->o->dequantizations,
+    cli_progress_start(&m->progress, "likelihood", unit_of(m), 1.0 / (double)m->o->dequantizations,
                        m->table.rows, needed, m->o->common.quiet);
     while (st == ITO_OK && m->table.rows < needed) st = measure_batch(m, &room, err);
     cli_progress_finish(&m->progress);
@@ -324,7 +320,7 @@ static void print_error(const char *over, double error) {
 }
 
 static void print_text(const measuring *m, const outcome *out) {
-    const char *unit = row_value_name(m);
+    const char *unit = unit_of(m);
     printf("%.4f bits/dim", out->bits.mean);
     print_error(unit, out->bits.error);
     print_error("dequantizations", out->bits.draw_error);
@@ -339,8 +335,7 @@ static void print_text(const measuring *m, const outcome *out) {
         printf("%g bits/dim for 256 grey levels in [%d, 1] are counted in, %lld dimensions\n",
                m->how.offset_bits, m->source.recipe.data.centered ? -1 : 0, (long long)m->source.dim);
     }
-    printf("%lld %s, %.1f evaluations each: %s\n", (long long)m->input.n, unit, out->nfe.mean,
-           m->table.path);
+    printf("%lld %s, %.1f evaluations each: %s\n", (long long)m->input.n, unit, out->nfe.mean, m->table.path);
 }
 
 static ito_status run(const void *options, ito_error *err) {

@@ -47,7 +47,7 @@ static const cli_option options_table[] = {
      NULL},
     {"batch-norms", 0, NULL, CLI_FLAG, AT(sampling.batch_norms),
      "pc: Langevin norms averaged over the batch, as published", 0, NULL},
-    {"method", 0, "NAME", CLI_CHOICE, AT(sampling.method), "adaptive samplers: Runge-Kutta pair", 0,
+    {"method", 0, "NAME", CLI_CHOICE, AT(sampling.method), "ODE samplers: Runge-Kutta pair", 0,
      ito_ode_method_name},
     {"rtol", 0, "E", CLI_NUMBER, AT(sampling.rtol), "adaptive samplers: relative tolerance", 0, NULL},
     {"atol", 0, "E", CLI_NUMBER, AT(sampling.atol), "adaptive samplers: absolute tolerance", 0, NULL},
@@ -60,7 +60,7 @@ static const cli_option options_table[] = {
     {"trajectory", 0, "FILE.png", CLI_TEXT, AT(trajectory),
      "also picture the way from noise to data: the first 8 images, one in a row, or the points", 0, NULL},
     {"columns", 0, "N", CLI_INTEGER, AT(columns),
-     "times that --trajectory shows (default: 10 for images, 6 for points)", 2, NULL},
+     "times that --trajectory shows (default: 10 for images, 8 for points)", 2, NULL},
     {"animation", 0, "FILE.webp", CLI_TEXT, AT(animation),
      "also animate it: the grid of the first 64 images, or the points", 0, NULL},
     {"crop", 0, "PIXELS", CLI_INTEGER, AT(crop),
@@ -281,7 +281,8 @@ const cli_verb cli_verb_sample = {
         "sampling.\n\n"
         "Sample k of a seed is the same whatever --batch and --threads, to rounding (sampling.batch_norms "
         "couples the samples of a batch, as the published results do; so does the shared step of the sampler "
-        "ode, within its tolerance). Pictures have the network's full size unless --crop is given.",
+        "ode, within its tolerance, but not ode_per_sample). Pictures have the network's full size unless "
+        "--crop is given.",
     .least_words = 1,
     .most_words = 1,
     .options = options_table,

@@ -5,6 +5,7 @@
  */
 #include "dynamics/analytic.h"
 #include "core/memory.h"
+#include "dynamics/check.h"
 #include "dynamics/noise.h"
 
 #include <math.h>
@@ -127,8 +128,11 @@ ito_status ito_density_divergence(const ito_density *density, int64_t n, const d
 ito_status ito_density_sample(const ito_density *density, uint64_t seed, int64_t first_sample, double t,
                               int64_t n, double *x, ito_error *err) {
     double *row;
-    const ito_status st = work_row(density, &row, err);
-    if (st != ITO_OK) return st;
+    ito_status st;
+    if ((st = ito__check_samples(n, first_sample, err)) != ITO_OK) return st;
+    if (!(t >= 0 && t <= density->sde.T))
+        return ito_error_set(err, ITO_E_ARG, "t: is %g: use a time from 0 to T = %g", t, density->sde.T);
+    if ((st = work_row(density, &row, err)) != ITO_OK) return st;
     const double a = ito_sde_mean(&density->sde, t), b = ito_sde_std(&density->sde, t);
     for (int64_t k = 0; k < n; k++) {
         const ito_stream stream = {.seed = seed, .purpose = ITO_RNG_POINTS, .sample = first_sample + k};

@@ -7,8 +7,10 @@
  *
  * so that one eigendecomposition serves every t.
  */
+#include "core/eigen.h"
 #include "core/memory.h"
 #include "dynamics/analytic.h"
+#include "dynamics/check.h"
 
 #include <math.h>
 
@@ -91,63 +93,6 @@ static void sample(const ito_density *density, ito_stream stream, double *z, dou
 static const ito__density_record record = {
     .log_density = log_density, .scores = scores, .vjp = vjp, .divergence = divergence, .sample = sample};
 
-/* ---- the eigendecomposition: Jacobi's rotations, each of which makes one pair of entries 0 ---- */
-
-static void rotate(double *u, double *v, int64_t stride, int64_t n, double c, double s) {
-    for (int64_t k = 0; k < n; k++) {
-        const double uk = u[k * stride], vk = v[k * stride];
-        u[k * stride] = c * uk - s * vk;
-        v[k * stride] = s * uk + c * vk;
-    }
-}
-
-/* Rotates A and the rows of Q so that A[p][q] = 0. */
-static void eliminate(int64_t n, double *A, double *Q, int64_t p, int64_t q) {
-    const double off = A[p * n + q];
-    if (off == 0) return;
-    const double cot = (A[q * n + q] - A[p * n + p]) / (2 * off); /* of twice the angle */
-    const double tan = copysign(1, cot) / (fabs(cot) + hypot(1, cot));
-    const double c = 1 / hypot(1, tan), s = tan * c;
-    rotate(A + p, A + q, n, n, c, s);
-    rotate(A + p * n, A + q * n, 1, n, c, s);
-    rotate(Q + p * n, Q + q * n, 1, n, c, s);
-    A[p * n + q] = A[q * n + p] = 0;
-}
-
-/* A [n, n] becomes diagonal, the eigenvalues; Q its eigenvectors in rows. Convergence is quadratic: eight
- * sweeps do for the dimensions that memory allows. */
-static ito_status diagonalize(int64_t n, double *A, double *Q, ito_error *err) {
-    enum { most_sweeps = 40 };
-    for (int64_t i = 0; i < n; i++) Q[i * n + i] = 1;
-    for (int sweep = 0; sweep < most_sweeps; sweep++) {
-        double off = 0, all = 0;
-        for (int64_t i = 0; i < n; i++)
-            for (int64_t j = 0; j < n; j++) {
-                all += A[i * n + j] * A[i * n + j];
-                if (i != j) off += A[i * n + j] * A[i * n + j];
-            }
-        if (off <= 1e-32 * all) return ITO_OK;
-        for (int64_t p = 0; p < n; p++)
-            for (int64_t q = p + 1; q < n; q++) eliminate(n, A, Q, p, q);
-    }
-    return ito_error_set(err, ITO_E_NUMERIC,
-                         "covariance: has no eigenvectors after %d sweeps: scale it near 1",
-                         (int)most_sweeps);
-}
-
-static ito_status check_symmetric(int64_t n, const double *C, ito_error *err) {
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j <= i; j++) {
-            const double u = C[i * n + j], v = C[j * n + i];
-            if (!(fabs(u - v) <= 1e-12 * (fabs(u) + fabs(v))) || !isfinite(u))
-                return ito_error_set(
-                    err, ITO_E_ARG,
-                    "covariance: has %g at (%lld, %lld) and %g across: use a symmetric matrix", u,
-                    (long long)i, (long long)j, v);
-        }
-    return ITO_OK;
-}
-
 /* Eigenvalues that rounding alone makes negative are 0. */
 static ito_status take_eigenvalues(gaussian *p, const double *A, ito_error *err) {
     const int64_t n = p->base.dim;
@@ -178,7 +123,8 @@ ito_status ito_gaussian_create(const ito_sde *sde, int64_t dim, const double *me
     p->lambda = data + dim;
     p->Q = data + 2 * dim;
 
-    if ((st = check_symmetric(dim, covariance, err)) != ITO_OK) goto done;
+    if ((st = ito__check_finite("mean", "row", 1, dim, 0, mean, err)) != ITO_OK) goto done;
+    if ((st = ito__check_symmetric("covariance", dim, covariance, err)) != ITO_OK) goto done;
     if ((A = ito__alloc((size_t)(dim * dim), sizeof *A)) == NULL) {
         st = ito_error_set(err, ITO_E_NOMEM, "dim: no memory for a covariance of dim %lld: use a smaller one",
                            (long long)dim);
@@ -186,7 +132,7 @@ ito_status ito_gaussian_create(const ito_sde *sde, int64_t dim, const double *me
     }
     for (int64_t j = 0; j < dim; j++) p->mean[j] = mean[j];
     for (int64_t j = 0; j < dim * dim; j++) A[j] = covariance[j];
-    if ((st = diagonalize(dim, A, p->Q, err)) != ITO_OK) goto done;
+    if ((st = ito__eigen_symmetric("covariance", dim, A, p->Q, err)) != ITO_OK) goto done;
     if ((st = take_eigenvalues(p, A, err)) != ITO_OK) goto done;
     *out = &p->base;
     made = NULL;

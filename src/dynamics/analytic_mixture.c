@@ -10,6 +10,7 @@
  * overflows, and no room for the r_k is needed, however many components there are.
  */
 #include "core/memory.h"
+#include "dynamics/check.h"
 #include "dynamics/mixture.h"
 
 #include <math.h>
@@ -197,6 +198,10 @@ ito_status ito_mixture_create(const ito_sde *sde, int64_t components, int64_t di
     if ((st = ito__density_create(&record, sde, dim, sizeof(ito__mixture), values, &made, &data, err)) !=
         ITO_OK)
         return st;
+    if ((st = ito__check_finite("means", "component", components, dim, 0, means, err)) != ITO_OK) {
+        ito__free(made);
+        return st;
+    }
     ito__mixture *mix = made;
     mix->components = components;
     mix->log_w = data;

@@ -3,6 +3,7 @@
  * Arguments that samplers, flows and likelihoods have in common.
  */
 #include "dynamics/check.h"
+#include "dynamics/pc.h"
 
 #include <math.h>
 #include <stddef.h>
@@ -12,18 +13,34 @@
 /* Streams name a sample by 56 bits (random.h). */
 static const int64_t sample_limit = INT64_C(1) << 56;
 
+ito_status ito__check_samples(int64_t n, int64_t first_sample, ito_error *err) {
+    if (n < 1) return ito_error_set(err, ITO_E_ARG, "n: is %lld: use at least 1 sample", (long long)n);
+    if (first_sample < 0 || first_sample > sample_limit - n)
+        return ito_error_set(err, ITO_E_ARG, "first_sample: is %lld: use 0 or more, below 2^56",
+                             (long long)first_sample);
+    return ITO_OK;
+}
+
+ito_status ito__check_finite(const char *what, const char *row, int64_t n, int64_t dim, int64_t first,
+                             const double *v, ito_error *err) {
+    const int64_t bad = ito__first_bad_row(n, dim, v);
+    if (bad == n) return ITO_OK;
+    const double *values = v + bad * dim;
+    int64_t j = 0;
+    while (isfinite(values[j])) j++;
+    return ito_error_set(err, ITO_E_ARG, "%s: is %g at value %lld of %s %lld: use finite numbers", what,
+                         values[j], (long long)j, row, (long long)(first + bad));
+}
+
 ito_status ito__check_run(const ito_sde *sde, const ito_score *score, int64_t n, int64_t first_sample,
                           double *eps, ito_error *err) {
-    const ito_status st = ito_sde_check(sde, err);
-    if (st != ITO_OK) return st;
-    if (n < 1) return ito_error_set(err, ITO_E_ARG, "n: is %lld: use at least 1 sample", (long long)n);
+    ito_status st;
+    if ((st = ito_sde_check(sde, err)) != ITO_OK) return st;
+    if ((st = ito__check_samples(n, first_sample, err)) != ITO_OK) return st;
     if (score->dim < 1)
         return ito_error_set(err, ITO_E_ARG, "score: has dim %lld: use at least 1", (long long)score->dim);
     if (score->eval == NULL)
         return ito_error_set(err, ITO_E_ARG, "score: has no eval: set the function that evaluates it");
-    if (first_sample < 0 || first_sample > sample_limit - n)
-        return ito_error_set(err, ITO_E_ARG, "first_sample: is %lld: use 0 or more, below 2^56",
-                             (long long)first_sample);
     const double usual = ito_sde_sampling_eps(sde);
     if (*eps == 0) *eps = usual;
     if (!(*eps > 0 && *eps < sde->T))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What sampling, encoding, likelihood and the adaptive SDE solver share: checked score calls for samples that
- * each have their own time, the drift of the probability-flow ODE, its solution, and frames on the way.
+ * each have their own time, the drift of the probability-flow ODE, and its solution.
  */
 #ifndef ITO_DYNAMICS_FLOW_H
 #define ITO_DYNAMICS_FLOW_H
@@ -12,8 +12,9 @@ typedef struct ito__flow {
     ito_sde sde;
     const ito_score *score; /* borrowed */
     int64_t n, dim, first_sample;
-    const int64_t *steps; /* [n] by sample, for messages; NULL: they name the time alone */
-    int64_t *all;         /* [n] 0, 1, .. */
+    const int64_t *steps; /* [n] by sample, from 1, for messages: those of the ODE solver, `counted` */
+    int64_t *counted;     /* [n] */
+    int64_t *all;         /* [n] 0, 1, ..; owns counted too */
     double *times;        /* [n] */
     double *f1, *half_g2; /* [n] f1(t) and g(t)^2 / 2 of the rows of the last ito__flow_coefficients */
     double *memory;       /* owns the doubles */
@@ -39,14 +40,19 @@ ito__rows ito__flow_all(ito__flow *flow, double t);
 void ito__flow_prior(const ito__flow *flow, uint64_t seed, double temperature, const double *noise,
                      double *x);
 
-/* s [m, dim] = score(x, t); NUMERIC with time and sample unless finite. */
+/* s [m, dim] = score(x, t); NUMERIC with step, time and sample unless finite. */
 ito_status ito__flow_score(ito__flow *flow, ito__rows at, const double *x, double *s, ito_error *err);
 /* out = v^T ds/dx, likewise. */
 ito_status ito__flow_vjp(ito__flow *flow, ito__rows at, const double *x, const double *v, double *out,
                          ito_error *err);
+/* Both, in one go where the score can. */
+ito_status ito__flow_score_vjp(ito__flow *flow, ito__rows at, const double *x, const double *v, double *s,
+                               double *out, ito_error *err);
 /* Fills f1 and half_g2. */
 void ito__flow_coefficients(ito__flow *flow, ito__rows at);
-/* dxdt = f1 x - g^2 s / 2; fills f1 and half_g2. */
+/* dxdt = f1 x - g^2 s / 2, of the score s in dxdt; fills f1 and half_g2. */
+void ito__flow_drift_of_score(ito__flow *flow, ito__rows at, const double *x, double *dxdt);
+/* The same with the score evaluated. */
 ito_status ito__flow_drift(ito__flow *flow, ito__rows at, const double *x, double *dxdt, ito_error *err);
 
 /* Carries y [n, rows->dim] from t0 to t1: each sample with its own step, or all as one system. Adds to the
@@ -54,22 +60,5 @@ ito_status ito__flow_drift(ito__flow *flow, ito__rows at, const double *x, doubl
 ito_status ito__flow_solve(ito__flow *flow, const ito_ode_rows *rows, bool per_sample,
                            const ito_ode_options *options, double t0, double t1, double *y,
                            ito_flow_report *report, ito_error *err);
-
-/* Shows the states at options->frame_times by dense output (flow_frames.c). */
-typedef struct ito__frames {
-    const ito_flow_options *options; /* borrowed */
-    int64_t n, dim, systems;         /* systems: n, or 1 where the batch shares its step */
-    double direction;                /* of time */
-    int64_t *next;                   /* [systems] first frame not yet reached */
-    int64_t *reached;                /* [frames] systems that have */
-    double *x; /* [frames, n, dim]; [n, dim] where the batch shares its step and so reaches all at once */
-} ito__frames;
-
-/* ARG names frame_count, frame_times or frame; NOMEM. t0 and t1: ends of the solution. */
-ito_status ito__frames_open(ito__frames *frames, const ito_flow_options *options, int64_t n, int64_t dim,
-                            double t0, double t1, ito_error *err);
-void ito__frames_close(ito__frames *frames);
-/* For ito_ode_options: shows what the attempt reaches, then calls the observer of options->ode. */
-ito_status ito__frames_observe(void *frames, const ito_ode_attempt *attempt);
 
 #endif

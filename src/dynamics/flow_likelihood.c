@@ -81,20 +81,16 @@ static void set_probe(augmented *a, ito__rows at, int64_t p) {
     }
 }
 
-/* Adds probe p's estimate of the divergence to the integrals' derivatives. */
-static ito_status add_divergence(augmented *a, ito__rows at, int64_t p, double *dydt, ito_error *err) {
+/* Adds the estimate by v and jv, those of probe p, to the integrals' derivatives. */
+static void add_divergence(const augmented *a, ito__rows at, int64_t p, double *dydt) {
     const int64_t dim = a->flow.dim, width = dim + a->integrals;
     double *integral = dydt + dim + (a->method->draw == NULL ? 0 : p);
-    set_probe(a, at, p);
-    const ito_status st = ito__flow_vjp(&a->flow, at, a->x, a->v, a->jv, err);
-    if (st != ITO_OK) return st;
 #pragma omp parallel for schedule(static) if (at.m * dim > ITO__PARALLEL_VALUES)
     for (int64_t i = 0; i < at.m; i++) {
         const double *v = a->v + i * dim;
         integral[i * width] +=
             a->flow.f1[i] * dot(dim, v, v) - a->flow.half_g2[i] * dot(dim, a->jv + i * dim, v);
     }
-    return ITO_OK;
 }
 
 static ito_status rhs(void *self, int64_t m, const int64_t *row, const double *t, const double *y,
@@ -104,14 +100,21 @@ static ito_status rhs(void *self, int64_t m, const int64_t *row, const double *t
     const size_t bytes = (size_t)dim * sizeof *y;
     const ito__rows at = {m, row, t};
     for (int64_t i = 0; i < m; i++) memcpy(a->x + i * dim, y + i * width, bytes);
-    ito_status st = ito__flow_drift(&a->flow, at, a->x, a->dx, err);
+    set_probe(a, at, 0);
+    ito_status st = ito__flow_score_vjp(&a->flow, at, a->x, a->v, a->dx, a->jv, err);
     if (st != ITO_OK) return st;
+    ito__flow_drift_of_score(&a->flow, at, a->x, a->dx);
     for (int64_t i = 0; i < m; i++) {
         memcpy(dydt + i * width, a->dx + i * dim, bytes);
         for (int64_t j = dim; j < width; j++) dydt[i * width + j] = 0;
     }
-    for (int64_t p = 0; p < a->probes && st == ITO_OK; p++) st = add_divergence(a, at, p, dydt, err);
-    return st;
+    add_divergence(a, at, 0, dydt);
+    for (int64_t p = 1; p < a->probes; p++) {
+        set_probe(a, at, p);
+        if ((st = ito__flow_vjp(&a->flow, at, a->x, a->v, a->jv, err)) != ITO_OK) return st;
+        add_divergence(a, at, p, dydt);
+    }
+    return ITO_OK;
 }
 
 static ito_status settle(augmented *a, const ito_likelihood_options *o, ito_error *err) {
@@ -162,13 +165,26 @@ static void draw_probes(augmented *a, uint64_t seed) {
         }
 }
 
+/* The caller's arrays: data and probes. */
+static ito_status check_values(const augmented *a, const ito_likelihood_options *o, const double *x,
+                               ito_error *err) {
+    const int64_t n = a->flow.n, dim = a->flow.dim;
+    ito_status st = ito__check_finite("x", "sample", n, dim, o->first_sample, x, err);
+    for (int64_t p = 0; p < a->probes && st == ITO_OK && a->values == o->probe_values; p++)
+        st = ito__check_finite("probe_values", "sample", n, dim, o->first_sample, a->values + p * n * dim,
+                               err);
+    return st;
+}
+
 static ito_status open_augmented(augmented *a, const ito_sde *sde, const ito_score *score,
-                                 const ito_likelihood_options *o, int64_t n, ito_error *err) {
+                                 const ito_likelihood_options *o, int64_t n, const double *x,
+                                 ito_error *err) {
     *a = (augmented){.eps = o->eps};
     ito_status st;
     if ((st = ito__flow_open(&a->flow, sde, score, n, o->first_sample, &a->eps, err)) != ITO_OK) return st;
     if ((st = settle(a, o, err)) != ITO_OK) return st;
     if ((st = allocate(a, o, err)) != ITO_OK) return st;
+    if ((st = check_values(a, o, x, err)) != ITO_OK) return st;
     if (a->method->draw != NULL && a->values == a->drawn) draw_probes(a, o->seed);
     return ITO_OK;
 }
@@ -217,7 +233,7 @@ ito_status ito_likelihood(const ito_sde *sde, const ito_score *score, const ito_
     augmented a;
     ito_flow_report spent = {0};
     ito_status st;
-    if ((st = open_augmented(&a, sde, score, options, n, err)) != ITO_OK) goto done;
+    if ((st = open_augmented(&a, sde, score, options, n, x, err)) != ITO_OK) goto done;
     const int64_t dim = score->dim, width = dim + a.integrals;
     for (int64_t k = 0; k < n; k++) memcpy(a.y + k * width, x + k * dim, (size_t)dim * sizeof *x);
 

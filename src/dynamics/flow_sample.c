@@ -8,6 +8,7 @@
 #include "core/memory.h"
 #include "dynamics/check.h"
 #include "dynamics/flow.h"
+#include "dynamics/frames.h"
 
 #include <string.h>
 
@@ -50,8 +51,15 @@ static ito_status open_run(run *r, const ito_sde *sde, const ito_score *score, i
     if ((st = ito__flow_open(&r->flow, sde, score, n, o->first_sample, &eps, err)) != ITO_OK) return st;
     r->t0 = r->way == from_data ? eps : sde->T;
     r->t1 = r->way == from_data ? sde->T : eps;
-    if ((st = ito__frames_open(&r->frames, o, n, score->dim, r->t0, r->t1, err)) != ITO_OK) return st;
+    if ((st = ito__frames_open(&r->frames, o->frames, n, score->dim, o->per_sample ? n : 1, r->t0, r->t1,
+                               err)) != ITO_OK)
+        return st;
     const size_t count = (size_t)(n * score->dim);
+    const double *given = in != NULL ? in : o->prior_noise;
+    const char *const name = r->way == from_data ? "x" : r->way == from_latent ? "z" : "prior_noise";
+    if (given != NULL &&
+        (st = ito__check_finite(name, "sample", n, score->dim, o->first_sample, given, err)) != ITO_OK)
+        return st;
     if ((r->x = ito__alloc(count, sizeof *r->x)) == NULL ||
         (o->denoise && r->way != from_data && (r->s = ito__alloc(count, sizeof *r->s)) == NULL))
         return ito__no_memory(n, score->dim, err);
@@ -69,6 +77,19 @@ static void close_run(run *r) {
     ito__flow_close(&r->flow);
 }
 
+/* Observes the solver: frames by its dense output, then the caller's own observer. */
+static ito_status show_frames(void *self, const ito_ode_attempt *seen) {
+    run *r = self;
+    const ito_ode_options *ode = &r->options->ode;
+    double t;
+    while (seen->accepted && ito__frames_due(&r->frames, seen->row, seen->t_new, &t)) {
+        ito_ode_interpolate(seen, (t - seen->t) / seen->h, ito__frames_place(&r->frames, seen->row));
+        const ito_status st = ito__frames_mark(&r->frames, seen->row);
+        if (st != ITO_OK) return st;
+    }
+    return ode->observe != NULL ? ode->observe(ode->observe_self, seen) : ITO_OK;
+}
+
 static ito_status carry(way w, const ito_sde *sde, const ito_score *score, const ito_flow_options *o,
                         int64_t n, const double *in, double *out, ito_flow_report *report, ito_error *err) {
     run r = {.way = w, .options = o};
@@ -76,9 +97,9 @@ static ito_status carry(way w, const ito_sde *sde, const ito_score *score, const
     ito_ode_options ode = o->ode;
     ito_status st;
     if ((st = open_run(&r, sde, score, n, in, err)) != ITO_OK) goto done;
-    if (o->frame_count > 0) {
-        ode.observe = ito__frames_observe;
-        ode.observe_self = &r.frames;
+    if (o->frames.count > 0) {
+        ode.observe = show_frames;
+        ode.observe_self = &r;
     }
     const ito_ode_rows rows = {
         .self = &r.flow, .n = n, .dim = score->dim, .first_sample = o->first_sample, .rhs = drift};
@@ -87,6 +108,10 @@ static ito_status carry(way w, const ito_sde *sde, const ito_score *score, const
     if (r.s != NULL) {
         if ((st = denoise(&r.flow, r.t1, r.x, r.s, err)) != ITO_OK) goto done;
         spent.nfe_mean++;
+    }
+    if ((st = ito__frames_finish(&r.frames, r.x)) != ITO_OK) {
+        ito_error_set(err, st, "frames: a callback stopped the run at t = %g: run it again", r.t1);
+        goto done;
     }
     memcpy(out, r.x, (size_t)(n * score->dim) * sizeof *out);
     spent.nfe = r.flow.nfe;

@@ -12,9 +12,11 @@
 static const double safety = 0.9, min_factor = 0.2, max_factor = 10;
 
 /* II.4, "Starting step size": h such that the first neglected term of an Euler step, estimated from a trial
- * one, is about 1/100 of the tolerance. */
+ * one, is about 1/100 of the tolerance. The trial stays within the span: a flow that starts at rest, as at
+ * the prior of an SDE that has forgotten its data, would look for f far beyond it. */
 void ito__ode_try_first(const ito__ode_span *span, double d0, double d1, ito__ode_control *c) {
-    c->h = span->direction * (d0 < 1e-5 || d1 < 1e-5 ? 1e-6 : 0.01 * d0 / d1);
+    const double h0 = d0 < 1e-5 || d1 < 1e-5 ? 1e-6 : 0.01 * d0 / d1;
+    c->h = span->direction * fmin(h0, fabs(span->t1 - c->t));
 }
 
 void ito__ode_choose_first(const ito__ode_span *span, double d1, double d2, ito__ode_control *c) {

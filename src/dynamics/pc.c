@@ -4,29 +4,50 @@
  * in parallel; every sum runs within a row in a fixed order, so results do not depend on the thread count.
  */
 #include "dynamics/pc.h"
+#include "dynamics/check.h"
+#include "dynamics/rows.h"
 
 #include <math.h>
+#include <stddef.h>
 
-static bool row_finite(int64_t dim, const double *v) {
-    int bad = 0;
-    for (int64_t j = 0; j < dim; j++) bad |= !isfinite(v[j]);
-    return !bad;
+/* Values that a thread works on at a time: of rows, which may be short, or of everything alike. */
+enum { PIECE = 4096 };
+
+static int64_t piece(int64_t count, int64_t first) {
+    return count - first < PIECE ? count - first : PIECE;
+}
+
+static const ito__row_kernel *fastest(void) {
+    return ito__rows_for(ITO__ISA_COUNT);
+}
+
+const ito__row_kernel *ito__rows_for(ito__isa limit) {
+    const ito__isa best = ito__isa_detect(), isa = limit < best ? limit : best;
+    if (isa == ITO__ISA_AVX512) return &ito__rows_avx512;
+    return isa == ITO__ISA_AVX2 ? &ito__rows_avx2 : &ito__rows_plain;
 }
 
 int64_t ito__first_bad_row(int64_t n, int64_t dim, const double *v) {
-    int64_t first = n;
-#pragma omp parallel for schedule(static) reduction(min : first) if (n * dim > ITO__PARALLEL_VALUES)
-    for (int64_t k = 0; k < n; k++)
-        if (k < first && !row_finite(dim, v + k * dim)) first = k;
-    return first;
+    const ito__row_kernel *kernel = fastest();
+    const int64_t count = n * dim;
+    int64_t bad = count;
+#pragma omp parallel for schedule(static) reduction(min : bad) if (count > ITO__PARALLEL_VALUES)
+    for (int64_t first = 0; first < count; first += PIECE)
+        if (first < bad && !kernel->all_finite(piece(count, first), v + first)) bad = first;
+    while (bad < count && isfinite(v[bad])) bad++;
+    return bad / dim;
 }
 
-ito_status ito__pc_score_at(ito__pc *pc, const double *x, double t, double *s, ito_error *err) {
+ito_status ito__pc_eval(ito__pc *pc, const double *x, double t, double *s, ito_error *err) {
     for (int64_t k = 0; k < pc->n; k++) pc->times[k] = t;
+    const double start = ito__seconds();
     const ito_status st = pc->score->eval(pc->score->self, pc->n, x, pc->times, s, err);
-    if (st != ITO_OK) return st;
-    pc->nfe++;
+    pc->score_seconds += ito__seconds() - start;
+    if (st == ITO_OK) pc->nfe++;
+    return st;
+}
 
+ito_status ito__pc_check_score(const ito__pc *pc, double t, const double *s, ito_error *err) {
     const int64_t bad = ito__first_bad_row(pc->n, pc->dim, s);
     if (bad == pc->n) return ITO_OK;
     const double *row = s + bad * pc->dim;
@@ -38,6 +59,11 @@ ito_status ito__pc_score_at(ito__pc *pc, const double *x, double t, double *s, i
         "network's weights, at that time",
         row[j], (long long)(pc->options->first_sample + bad), (long long)(pc->i + 1), (long long)pc->steps,
         t);
+}
+
+ito_status ito__pc_score_at(ito__pc *pc, const double *x, double t, double *s, ito_error *err) {
+    const ito_status st = ito__pc_eval(pc, x, t, s, err);
+    return st == ITO_OK ? ito__pc_check_score(pc, t, s, err) : st;
 }
 
 ito_status ito__pc_score(ito__pc *pc, ito_error *err) {
@@ -68,44 +94,37 @@ double ito__pc_alpha(const ito__pc *pc) {
     return fmin(r * r, 1);
 }
 
+static void draw_normals(ito__pc *pc, ito_purpose purpose, int64_t step, double *out) {
+    const double start = ito__seconds();
+    pc->noise.normal(pc->noise.self, purpose, (uint32_t)step, pc->n, pc->dim, out);
+    pc->noise_seconds += ito__seconds() - start;
+}
+
 void ito__pc_noise_more(ito__pc *pc, int draw, double *out) {
-    const int64_t step = pc->i * (1 + pc->predictor->more_draws) + draw;
-    pc->noise.normal(pc->noise.self, ITO_RNG_PREDICTOR, (uint32_t)step, pc->n, pc->dim, out);
+    draw_normals(pc, ITO_RNG_PREDICTOR, pc->i * (1 + pc->predictor->more_draws) + draw, out);
 }
 
 void ito__pc_noise(ito__pc *pc, ito_purpose purpose) {
-    if (purpose == ITO_RNG_PREDICTOR) {
+    if (purpose == ITO_RNG_PREDICTOR)
         ito__pc_noise_more(pc, 0, pc->z);
-        return;
-    }
-    const int64_t step = pc->i * pc->options->corrector_steps + pc->sweep;
-    pc->noise.normal(pc->noise.self, purpose, (uint32_t)step, pc->n, pc->dim, pc->z);
+    else
+        draw_normals(pc, purpose, pc->i * pc->options->corrector_steps + pc->sweep, pc->z);
 }
 
 void ito__pc_update(ito__pc *pc, double A, double S, double Z) {
+    const ito__row_kernel *kernel = fastest();
     const int64_t count = pc->n * pc->dim;
-    const double *restrict s = pc->s, *restrict z = pc->z;
-    double *restrict x = pc->x, *restrict x_mean = pc->x_mean;
-    if (Z == 0) {
-#pragma omp parallel for simd schedule(static) if (count > ITO__PARALLEL_VALUES)
-        for (int64_t j = 0; j < count; j++) x[j] = x_mean[j] = A * x[j] + S * s[j];
-        return;
-    }
-#pragma omp parallel for simd schedule(static) if (count > ITO__PARALLEL_VALUES)
-    for (int64_t j = 0; j < count; j++) {
-        x_mean[j] = A * x[j] + S * s[j];
-        x[j] = x_mean[j] + Z * z[j];
-    }
+#pragma omp parallel for schedule(static) if (count > ITO__PARALLEL_VALUES)
+    for (int64_t j = 0; j < count; j += PIECE)
+        kernel->update(piece(count, j), A, S, Z, pc->s + j, Z == 0 ? NULL : pc->z + j, pc->x + j,
+                       pc->x_mean + j);
 }
 
 void ito__pc_combine(const ito__pc *pc, int count, const double *c, const double *const *v, double *out) {
+    const ito__row_kernel *kernel = fastest();
     const int64_t values = pc->n * pc->dim;
 #pragma omp parallel for schedule(static) if (values > ITO__PARALLEL_VALUES)
-    for (int64_t j = 0; j < values; j++) {
-        double sum = 0;
-        for (int k = 0; k < count; k++) sum += c[k] * v[k][j];
-        out[j] = sum;
-    }
+    for (int64_t j = 0; j < values; j += PIECE) kernel->combine(piece(values, j), count, c, v, j, out + j);
 }
 
 ito_status ito__pc_denoise(ito__pc *pc, ito_error *err) {
@@ -117,31 +136,17 @@ ito_status ito__pc_denoise(ito__pc *pc, ito_error *err) {
     return ITO_OK;
 }
 
-void ito__pc_update_langevin(ito__pc *pc, const double *step) {
-    const int64_t n = pc->n, dim = pc->dim;
-#pragma omp parallel for schedule(static) if (n * dim > ITO__PARALLEL_VALUES)
-    for (int64_t k = 0; k < n; k++) {
-        const double *restrict s = pc->s + k * dim, *restrict z = pc->z + k * dim;
-        double *restrict x = pc->x + k * dim, *restrict x_mean = pc->x_mean + k * dim;
-        const double S = step[k], Z = sqrt(2 * step[k]);
-        for (int64_t j = 0; j < dim; j++) {
-            x_mean[j] = x[j] + S * s[j];
-            x[j] = x_mean[j] + Z * z[j];
-        }
-    }
+void ito__pc_update_langevin(ito__pc *pc, int64_t k, double step) {
+    const int64_t dim = pc->dim, first = k * dim;
+    fastest()->update(dim, 1, step, sqrt(2 * step), pc->s + first, pc->z + first, pc->x + first,
+                      pc->x_mean + first);
 }
 
-/* Four partial sums let the compiler vectorize without leave to reorder. */
-static double sum_of_squares(int64_t dim, const double *v) {
-    double sum[4] = {0};
-    int64_t j = 0;
-    for (; j + 4 <= dim; j += 4)
-        for (int l = 0; l < 4; l++) sum[l] += v[j + l] * v[j + l];
-    for (; j < dim; j++) sum[0] += v[j] * v[j];
-    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+double ito__norm(int64_t dim, const double *v) {
+    return sqrt(fastest()->sum_of_squares(dim, v));
 }
 
 void ito__row_norms(int64_t n, int64_t dim, const double *v, double *norm) {
 #pragma omp parallel for schedule(static) if (n * dim > ITO__PARALLEL_VALUES)
-    for (int64_t k = 0; k < n; k++) norm[k] = sqrt(sum_of_squares(dim, v + k * dim));
+    for (int64_t k = 0; k < n; k++) norm[k] = ito__norm(dim, v + k * dim);
 }

@@ -52,6 +52,7 @@ struct ito__pc {
     double t;      /* time of the grid point */
     double t_next; /* of the next; t itself at the last */
     int64_t nfe;
+    double score_seconds, noise_seconds;
 
     /* [n, dim]: state, its noise-free twin, score, normals, and what the predictor keeps (zero at first).
      * [n]: times, norms of score and normals. [steps]: the grid. */
@@ -76,6 +77,9 @@ ito_status ito__pc_sample(const ito_sde *sde, const ito_score *score, const ito_
 ito_status ito__pc_score(ito__pc *pc, ito_error *err);
 /* s = score(x, t) anywhere; x, s [n, dim]. */
 ito_status ito__pc_score_at(ito__pc *pc, const double *x, double t, double *s, ito_error *err);
+/* Its two halves, for a method that finds values that are not finite without a pass of its own. */
+ito_status ito__pc_eval(ito__pc *pc, const double *x, double t, double *s, ito_error *err);
+ito_status ito__pc_check_score(const ito__pc *pc, double t, const double *s, ito_error *err);
 void ito__pc_noise(ito__pc *pc, ito_purpose purpose); /* z ~ N(0, I) */
 /* out [n, dim] ~ N(0, I): draw 1..more_draws of this step of the predictor; z is draw 0. */
 void ito__pc_noise_more(ito__pc *pc, int draw, double *out);
@@ -90,11 +94,12 @@ void ito__pc_update(ito__pc *pc, double A, double S, double Z);
 ito_status ito__pc_denoise(ito__pc *pc, ito_error *err);
 /* out = sum_k c[k] v[k] over `count` terms of [n, dim]; out may be one of the v. */
 void ito__pc_combine(const ito__pc *pc, int count, const double *c, const double *const *v, double *out);
-/* The Langevin step with a step size per sample: x_mean = x + step s;  x = x_mean + sqrt(2 step) z. */
-void ito__pc_update_langevin(ito__pc *pc, const double *step);
+/* The Langevin step of row k: x_mean = x + step s;  x = x_mean + sqrt(2 step) z. */
+void ito__pc_update_langevin(ito__pc *pc, int64_t k, double step);
 /* The first row of v [n, dim] that holds a NaN or infinity; n if there is none. */
 int64_t ito__first_bad_row(int64_t n, int64_t dim, const double *v);
-/* Euclidean norm of each row of v [n, dim]. */
+/* Euclidean norm of v [dim], and of each row of v [n, dim]. */
+double ito__norm(int64_t dim, const double *v);
 void ito__row_norms(int64_t n, int64_t dim, const double *v, double *norm);
 
 /* The tables (methods.c). NULL past the last. */

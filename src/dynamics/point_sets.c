@@ -9,10 +9,10 @@
  * itself (2 exp(-2 pi^2 s^2 / h^2) for spacing h).
  */
 #include "dynamics/analytic.h"
+#include "dynamics/check.h"
 
 #include <math.h>
 #include <stddef.h>
-#include <string.h>
 
 enum { most_components = 512 };
 
@@ -197,23 +197,18 @@ const char *ito_points_summary(int index) {
 }
 
 static ito_status find(const char *what, const char *name, const point_set **out, ito_error *err) {
-    char names[128] = "";
-    for (int i = 0; i < set_count; i++) {
-        if (strcmp(name, sets[i].name) == 0) {
-            *out = &sets[i];
-            return ITO_OK;
-        }
-        strncat(names, i == 0 ? "" : ", ", sizeof names - strlen(names) - 1);
-        strncat(names, sets[i].name, sizeof names - strlen(names) - 1);
-    }
-    return ito_error_set(err, ITO_E_ARG, "%s: \"%.64s\" is not known: use one of %s", what, name, names);
+    int index;
+    const ito_status st = ito__find_name(what, name, ito_points_name, &index, err);
+    if (st == ITO_OK) *out = &sets[index];
+    return st;
 }
 
 ito_status ito_points_sample(const char *name, uint64_t seed, int64_t first_sample, int64_t n, double *x,
                              ito_error *err) {
     const point_set *set = NULL;
-    const ito_status st = find("points", name, &set, err);
-    if (st != ITO_OK) return st;
+    ito_status st;
+    if ((st = find("points", name, &set, err)) != ITO_OK) return st;
+    if ((st = ito__check_samples(n, first_sample, err)) != ITO_OK) return st;
     for (int64_t k = 0; k < n; k++) {
         const ito_stream stream = {.seed = seed, .purpose = ITO_RNG_POINTS, .sample = first_sample + k};
         double u[2], z[2];

@@ -6,6 +6,7 @@
 #include "dynamics/check.h"
 #include "dynamics/sde.h"
 
+#include <ito/adaptive.h>
 #include <ito/sampler.h>
 #include <stddef.h>
 
@@ -27,6 +28,12 @@ static const row rows[] = {
          "Adaptive Runge-Kutta on the probability-flow ODE, one step size for the batch ([SDE] Section "
          "4.3).",
      .kind = ITO_SAMPLER_ODE},
+    {.name = "ode_per_sample",
+     .summary = "The same with a step size for each sample; those that arrive leave the batch.",
+     .kind = ITO_SAMPLER_ODE_PER_SAMPLE},
+    {.name = "adaptive",
+     .summary = "The reverse SDE with an adaptive step size for each sample ([GGF] Algorithm 1).",
+     .kind = ITO_SAMPLER_ADAPTIVE},
     {.name = "P1000",
      .summary = "1000 steps of reverse diffusion ([SDE] Table 1).",
      .predictor = "reverse_diffusion",
@@ -49,6 +56,51 @@ static const row rows[] = {
      .corrector = "langevin",
      .steps = 1000,
      .snr = of_pair},
+    {.name = "heun",
+     .summary = "25 steps of Heun's method on the grid of [EDM], without churn.",
+     .predictor = "heun",
+     .corrector = "none",
+     .grid = "karras",
+     .steps = 25},
+    {.name = "srk_strong",
+     .summary = "250 equal steps of stochastic improved Euler, of strong order 1 ([Roberts]).",
+     .predictor = "srk_strong",
+     .corrector = "none",
+     .steps = 250},
+    {.name = "srk_weak2",
+     .summary = "250 equal steps of stochastic Runge-Kutta, of weak order 2 ([SRA]).",
+     .predictor = "srk_weak2",
+     .corrector = "none",
+     .steps = 250},
+    {.name = "ddim",
+     .summary = "100 steps of DDIM ([DDIM]), equally spaced.",
+     .predictor = "ddim",
+     .corrector = "none",
+     .steps = 100},
+    {.name = "dpmpp_2m",
+     .summary = "20 steps of DPM-Solver++ 2M on the log-SNR grid ([DPM++]).",
+     .predictor = "dpmpp_2m",
+     .corrector = "none",
+     .grid = "log_snr",
+     .steps = 20},
+    {.name = "dpmpp_3m",
+     .summary = "20 steps of DPM-Solver++ 3M on the log-SNR grid ([DPM++]).",
+     .predictor = "dpmpp_3m",
+     .corrector = "none",
+     .grid = "log_snr",
+     .steps = 20},
+    {.name = "dpmpp_sde_2m",
+     .summary = "25 steps of SDE-DPM-Solver++ 2M, with noise, on the log-SNR grid ([DPM++]).",
+     .predictor = "dpmpp_sde_2m",
+     .corrector = "none",
+     .grid = "log_snr",
+     .steps = 25},
+    {.name = "unipc",
+     .summary = "15 steps of UniPC-3 on the log-SNR grid ([UniPC]).",
+     .predictor = "unipc",
+     .corrector = "none",
+     .grid = "log_snr",
+     .steps = 15},
 };
 enum { row_count = sizeof rows / sizeof rows[0] };
 
@@ -77,69 +129,11 @@ ito_status ito_sampler_named(const char *name, const ito_sde *sde, ito_sampler *
                                                   : 0;
     if (tuned > 0) pc.snr = tuned;
     *out = (ito_sampler){.kind = r->kind, .pc = pc, .ode = ito_ode_default()};
+    if (r->kind == ITO_SAMPLER_ADAPTIVE) {
+        const ito_adaptive_options usual = ito_adaptive_default();
+        out->ode.rtol = usual.rtol;
+        out->ode.atol = usual.atol;
+        out->ode.first_step = usual.first_step;
+    }
     return ITO_OK;
-}
-
-/* ---- running ---- */
-
-/* Shows the frames of a run to the caller. Frame f of F is the state after floor(f N / (F - 1)) of N grid
- * points; several may share a point of a short run. */
-typedef struct frames {
-    const ito_sampler *sampler;
-    int64_t steps;
-} frames;
-
-static ito_status show_frames(void *self, int64_t i, double t, int64_t n, int64_t dim, const double *x) {
-    const frames *f = self;
-    const ito_sampler *s = f->sampler;
-    ito_status st = s->pc.observe != NULL ? s->pc.observe(s->pc.observe_self, i, t, n, dim, x) : ITO_OK;
-    const int64_t spans = s->frames - 1;
-    for (int64_t k = 0; k < s->frames && st == ITO_OK; k++)
-        if (k * f->steps / spans == i) st = s->frame(s->frame_self, k, t, n, dim, x);
-    return st;
-}
-
-static ito_status run_pc(const ito_sde *sde, const ito_score *score, const ito_sampler *sampler, int64_t n,
-                         double *x, ito_sample_report *report, ito_error *err) {
-    ito_pc_options pc = sampler->pc;
-    frames watch = {sampler, pc.steps};
-    if (sampler->frames > 0) {
-        pc.observe = show_frames;
-        pc.observe_self = &watch;
-    }
-    return ito_pc_sample(sde, score, &pc, n, x, report, err);
-}
-
-static ito_status run_ode(const ito_sde *sde, const ito_score *score, const ito_sampler *sampler, int64_t n,
-                          double *x, ito_sample_report *report, ito_error *err) {
-    const ito_pc_options *pc = &sampler->pc;
-    const double start = ito__seconds();
-    ito_flow_options flow = ito_flow_default();
-    flow.ode = sampler->ode;
-    flow.ode.progress = pc->progress;
-    flow.eps = pc->eps;
-    flow.denoise = pc->denoise;
-    flow.seed = pc->seed;
-    flow.first_sample = pc->first_sample;
-    flow.temperature = pc->temperature;
-    flow.prior_noise = pc->prior_noise;
-    ito_flow_report solved;
-    const ito_status st = ito_ode_sample(sde, score, &flow, n, x, &solved, err);
-    if (st == ITO_OK && report != NULL)
-        *report = (ito_sample_report){.nfe = solved.nfe, .seconds = ito__seconds() - start};
-    return st;
-}
-
-ito_status ito_sample(const ito_sde *sde, const ito_score *score, const ito_sampler *sampler, int64_t n,
-                      double *x, ito_sample_report *report, ito_error *err) {
-    if (sampler->frames < 0 || sampler->frames == 1 || (sampler->frames > 0 && sampler->frame == NULL))
-        return ito_error_set(err, ITO_E_ARG, "frames: is %lld: use 0 for none, or 2 or more and a function",
-                             (long long)sampler->frames);
-    switch (sampler->kind) {
-    case ITO_SAMPLER_PC: return run_pc(sde, score, sampler, n, x, report, err);
-    case ITO_SAMPLER_ODE: return run_ode(sde, score, sampler, n, x, report, err);
-    case ITO_SAMPLER_KIND_COUNT: break;
-    }
-    return ito_error_set(err, ITO_E_ARG, "kind: %d names no sampler: use one of ito_sampler_kind",
-                         (int)sampler->kind);
 }

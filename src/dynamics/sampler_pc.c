@@ -151,7 +151,10 @@ ito_status ito__pc_open(ito__pc *pc, const ito_sde *sde, const ito_score *score,
 
     const double scale = ito_sde_prior_std(&pc->sde) * options->temperature;
     const double *z = options->prior_noise;
-    if (z == NULL) {
+    if (z != NULL) {
+        st = ito__check_finite("prior_noise", "sample", n, pc->dim, options->first_sample, z, err);
+        if (st != ITO_OK) return st;
+    } else {
         noise.normal(noise.self, ITO_RNG_PRIOR, 0, n, pc->dim, pc->z);
         z = pc->z;
     }
@@ -219,7 +222,12 @@ ito_status ito__pc_sample(const ito_sde *sde, const ito_score *score, const ito_
     }
     const double *final = result(&pc);
     for (int64_t j = 0; j < n * pc.dim; j++) x[j] = final[j];
-    if (report != NULL) *report = (ito_sample_report){.nfe = pc.nfe, .seconds = ito__seconds() - start};
+    if (report != NULL)
+        *report = (ito_sample_report){.nfe = pc.nfe,
+                                      .nfe_mean = (double)pc.nfe,
+                                      .seconds = ito__seconds() - start,
+                                      .score_seconds = pc.score_seconds,
+                                      .noise_seconds = pc.noise_seconds};
 done:
     ito__pc_close(&pc);
     return st;

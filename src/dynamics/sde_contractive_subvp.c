@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The contractive sub-VP SDE: sub-VP with beta replaced by -beta, so that data grow and the reverse SDE pulls
- * its errors together.  [T] Section 3; beta, B as in VP.
+ * its errors together.  [T] Section 3, after the same authors' *Contractive Diffusion Probabilistic Models*,
+ * 2024; beta, B as in VP.
  *
  *     dx = beta(t)/2 x dt + sqrt(beta(t) (exp(2B) - 1)) dw
  *     a(t) = exp(B/2),  b(t) = exp(B) - 1,  prior N(0, a(T)^2 v + b(T)^2), v the variance of the data

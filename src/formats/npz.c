@@ -243,3 +243,24 @@ ito_status ito_npz_open(const char *path, ito_tensor_file **out, ito_error *err)
     *out = f;
     return ITO_OK;
 }
+
+ito_status ito_npy_open(const char *path, const char *name, ito_tensor_file **out, ito_error *err) {
+    ito_tensor_file *f = NULL;
+    ito_tensor t = {.name = name};
+    ito_status st;
+    *out = NULL;
+    if ((st = ito__tensor_file_create(path, &f, err)) != ITO_OK) return st;
+    if ((st = ito__tensor_file_map(f, err)) != ITO_OK) goto done;
+    if (f->map_length == 0) {
+        st = ito_error_set(err, ITO_E_FORMAT, "%s: is empty, expected a .npy array: get it again", path);
+        goto done;
+    }
+    if ((st = ito__npy_parse(path, f->map, f->map_length, &t, err)) != ITO_OK) goto done;
+    if ((st = ito__tensor_file_add(f, &t, err)) != ITO_OK) goto done;
+    if ((st = ito__tensor_file_finish(f, err)) != ITO_OK) goto done;
+    *out = f;
+    f = NULL;
+done:
+    ito_tensor_file_close(f);
+    return st;
+}

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A line chart of 960 x 540 pixels: title, axes with round ticks, light grid, curves, legend.
+ * Line charts of 960 x 540 pixels: title, axes with round ticks, light grid, curves, legend. Several stand
+ * below one another, their axes aligned.
  */
 #include "formats/canvas.h"
+#include "formats/plot_axis.h"
 
-#include <ito/formats.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,153 +13,47 @@
 enum {
     WIDTH = 960,
     HEIGHT = 540,
-    MAX_TICKS = 64,
-    MOST_DOTTED = 32 /* curves of at most so many points show each as a dot */
+    MOST_DOTTED = 32, /* curves of at most so many points mark each */
+    LINE = 22,        /* from row to row of a legend, where there is room */
+    LEAST_LINE = 15,
+    SAMPLE = 28, /* a legend's piece of curve */
+    PAD = 12,
+    GAP = 10
 };
 
-static const double thin = 1.3, curve = 1.9, dot = 5.5;
-/* Values beyond this are treated like infinities: their differences must not overflow. */
-static const double huge = 1e300;
+static const double thin = 1.3, curve = 1.9, mark_size = 5.5;
 
 static const ito__colour text_colour = {51, 51, 51}, axis_colour = {102, 102, 102},
-                         grid_colour = {228, 228, 228}, white = {255, 255, 255};
-/* The colour-blind-safe set of Okabe and Ito. */
-static const ito__colour palette[] = {{0, 114, 178},   {213, 94, 0},   {0, 158, 115},
-                                      {204, 121, 167}, {86, 180, 233}, {230, 159, 0}};
+                         grid_colour = {228, 228, 228}, band_colour = {150, 150, 150},
+                         white = {255, 255, 255};
+/* The colour-blind-safe set of Okabe and Ito without its yellow, and a dark grey and a brown. */
+static const ito__colour palette[] = {{0, 114, 178},  {213, 94, 0},  {0, 158, 115}, {204, 121, 167},
+                                      {86, 180, 233}, {230, 159, 0}, {60, 60, 60},  {140, 86, 48}};
 enum { COLOURS = sizeof palette / sizeof palette[0] };
 
-/* One axis: values from low to high (of their logarithms, when log) go to pixels from first to last. */
-typedef struct axis {
-    bool log;
-    double low, high, first, last;
-    int ticks;
-    double tick[MAX_TICKS];
-    char label[MAX_TICKS][24]; /* "^" starts a superscript */
-} axis;
+/* How curve k looks: the colours in turn, and with each round of them another line and another mark. */
+static const struct style {
+    double dash, space; /* pixels; space 0: one line throughout */
+    enum { DOT, SQUARE, CROSS } mark;
+} styles[] = {{1, 0, DOT}, {9, 6, SQUARE}, {2, 5, CROSS}};
+enum { STYLES = sizeof styles / sizeof styles[0] };
 
-/* ---- scales ---- */
-
-static bool drawable(double value, bool log) {
-    return fabs(value) < huge && (!log || value > 0);
+static ito__colour colour_of(int k) {
+    return palette[k % COLOURS];
 }
 
-static double to_scale(const axis *a, double value) {
-    return a->log ? log10(value) : value;
+static struct style style_of(int k) {
+    return styles[k / COLOURS % STYLES];
 }
 
-static double to_pixel(const axis *a, double value) {
-    return a->first + (to_scale(a, value) - a->low) / (a->high - a->low) * (a->last - a->first);
-}
+/* A chart in its place. */
+typedef struct chart {
+    const ito_plot *plot;
+    int top; /* of its part of the picture */
+    ito__axis x, y;
+} chart;
 
-static bool point_of(const ito_plot *plot, const ito_series *s, int64_t i) {
-    return drawable(s->x[i], plot->log_x) && drawable(s->y[i], plot->log_y);
-}
-
-/* The range of all drawable points, margin of it added on both sides. False when there are none. */
-static bool find_range(const ito_plot *plot, bool vertical, double margin, axis *a) {
-    a->log = vertical ? plot->log_y : plot->log_x;
-    a->low = INFINITY;
-    a->high = -INFINITY;
-    for (int k = 0; k < plot->n; k++) {
-        const ito_series *s = &plot->series[k];
-        for (int64_t i = 0; i < s->n; i++) {
-            if (!point_of(plot, s, i)) continue;
-            double value = to_scale(a, vertical ? s->y[i] : s->x[i]);
-            a->low = fmin(a->low, value);
-            a->high = fmax(a->high, value);
-        }
-    }
-    if (!(a->low <= a->high)) return false;
-    double extent = a->high - a->low;
-    /* A constant gets some room on both sides; so does what differs in its last digits only. */
-    if (extent <= 1e-12 * fmax(fabs(a->low), fabs(a->high)) || extent == 0) {
-        extent = a->low == 0 || a->log ? 1 : fabs(a->low);
-        margin = 0.5;
-    }
-    a->low -= margin * extent;
-    a->high += margin * extent;
-    return true;
-}
-
-/* ---- ticks ---- */
-
-/* 1, 2 or 5 times a power of ten: about `count` of them in the extent. */
-static double round_step(double extent, int count) {
-    double step = extent / count, power = pow(10, floor(log10(step)));
-    double lead = step / power;
-    return power * (lead < 1.5 ? 1 : lead < 3.5 ? 2 : lead < 7.5 ? 5 : 10);
-}
-
-/* A value as short as its step allows; thousands and millions by a letter. */
-static void print_value(double value, double step, double largest, char *out, size_t room) {
-    const char *unit = "";
-    double divisor = 1;
-    if (largest >= 1e10 || largest < 1e-4) {
-        int exponent = (int)floor(log10(largest));
-        double power = pow(10, exponent);
-        int digits = (int)fmax(0, ceil(-log10(step / power) - 1e-9));
-        if (value == 0)
-            snprintf(out, room, "0");
-        else
-            snprintf(out, room, "%.*fe%d", digits, value / power, exponent);
-        return;
-    }
-    if (largest >= 1e6) {
-        unit = "M";
-        divisor = 1e6;
-    } else if (largest >= 1e4) {
-        unit = "k";
-        divisor = 1e3;
-    }
-    int digits = (int)fmax(0, ceil(-log10(step / divisor) - 1e-9));
-    snprintf(out, room, "%.*f%s", digits, value / divisor, value == 0 ? "" : unit);
-}
-
-/* low and high are values here, whatever the scale of the axis. */
-static void linear_ticks(axis *a, double low, double high, int count) {
-    double step = round_step(high - low, count), largest = fmax(fabs(low), fabs(high));
-    for (double k = ceil(low / step - 1e-9); k * step <= high + 1e-9 * step && a->ticks < MAX_TICKS; k++) {
-        a->tick[a->ticks] = k == 0 ? 0 : k * step; /* not -0 */
-        print_value(a->tick[a->ticks], step, largest, a->label[a->ticks], sizeof a->label[0]);
-        a->ticks++;
-    }
-}
-
-/* Decades, thinned to about eight; with 2 and 5 between when they are few. */
-static void decade_ticks(axis *a) {
-    static const double leads[] = {1, 2, 5};
-    int lowest = (int)floor(a->low), highest = (int)ceil(a->high), stride = 1 + (highest - lowest) / 8;
-    int between = a->high - a->low <= 2.5 ? 3 : 1;
-    /* 0.0001 and 10000 are still read at a glance, one digit more is not. */
-    bool plain = lowest >= -4 && highest <= 5;
-    for (int e = lowest; e <= highest; e++) {
-        if (e % stride != 0) continue;
-        for (int k = 0; k < between && a->ticks < MAX_TICKS; k++) {
-            double place = e + log10(leads[k]);
-            if (place < a->low - 1e-9 || place > a->high + 1e-9) continue;
-            a->tick[a->ticks] = pow(10, place);
-            if (plain)
-                snprintf(a->label[a->ticks], sizeof a->label[0], "%g", leads[k] * pow(10, e));
-            else if (k == 0)
-                snprintf(a->label[a->ticks], sizeof a->label[0], "10^%d", e);
-            else
-                a->label[a->ticks][0] = '\0';
-            a->ticks++;
-        }
-    }
-}
-
-static void find_ticks(axis *a, int count) {
-    a->ticks = 0;
-    if (!a->log)
-        linear_ticks(a, a->low, a->high, count);
-    else if (a->high - a->low < 1)
-        linear_ticks(a, pow(10, a->low), pow(10, a->high), count);
-    else
-        decade_ticks(a);
-}
-
-/* ---- drawing ---- */
+/* ---- axes ---- */
 
 static const double superscript = 0.72;
 
@@ -186,58 +81,129 @@ static double crisp(double x) {
     return floor(x) + 0.5;
 }
 
-static void draw_grid(ito__canvas *c, const axis *x, const axis *y) {
-    for (int k = 0; k < x->ticks; k++)
-        ito__canvas_line(c, crisp(to_pixel(x, x->tick[k])), y->last, crisp(to_pixel(x, x->tick[k])), y->first,
-                         1);
-    for (int k = 0; k < y->ticks; k++)
-        ito__canvas_line(c, x->first, crisp(to_pixel(y, y->tick[k])), x->last, crisp(to_pixel(y, y->tick[k])),
-                         1);
+static void draw_grid(ito__canvas *c, const ito__axis *x, const ito__axis *y) {
+    for (int k = 0; k < x->ticks; k++) {
+        const double at = crisp(ito__axis_pixel(x, x->tick[k]));
+        ito__canvas_line(c, at, y->last, at, y->first, 1);
+    }
+    for (int k = 0; k < y->ticks; k++) {
+        const double at = crisp(ito__axis_pixel(y, y->tick[k]));
+        ito__canvas_line(c, x->first, at, x->last, at, 1);
+    }
     ito__canvas_ink(c, grid_colour);
 }
 
-static void draw_frame(ito__canvas *c, const ito_plot *plot, const axis *x, const axis *y) {
+static void draw_frame(ito__canvas *c, const chart *h) {
+    const ito_plot *plot = h->plot;
+    const ito__axis *x = &h->x, *y = &h->y;
     ito__canvas_line(c, crisp(x->first), y->last, crisp(x->first), y->first, 1);
     ito__canvas_line(c, x->first, crisp(y->first), x->last, crisp(y->first), 1);
     ito__canvas_ink(c, axis_colour);
     for (int k = 0; k < x->ticks; k++)
-        draw_label(c, x->label[k], to_pixel(x, x->tick[k]) - label_width(x->label[k]) / 2, y->first + 22);
+        draw_label(c, x->label[k], ito__axis_pixel(x, x->tick[k]) - label_width(x->label[k]) / 2,
+                   y->first + 22);
     for (int k = 0; k < y->ticks; k++)
-        draw_label(c, y->label[k], x->first - 10 - label_width(y->label[k]), to_pixel(y, y->tick[k]) + 5);
+        draw_label(c, y->label[k], x->first - 10 - label_width(y->label[k]),
+                   ito__axis_pixel(y, y->tick[k]) + 5);
     if (plot->x_label != NULL)
-        ito__canvas_text(c, plot->x_label, (x->first + x->last) / 2, HEIGHT - 16, 1.1, thin, ITO__MIDDLE,
-                         false);
+        ito__canvas_text(c, plot->x_label, (x->first + x->last) / 2, h->top + HEIGHT - 16, 1.1, thin,
+                         ITO__MIDDLE, false);
     if (plot->y_label != NULL)
         ito__canvas_text(c, plot->y_label, 26, (y->first + y->last) / 2, 1.1, thin, ITO__MIDDLE, true);
-    if (plot->title != NULL) ito__canvas_text(c, plot->title, x->first, 34, 1.4, 2, ITO__LEFT, false);
+    if (plot->title != NULL)
+        ito__canvas_text(c, plot->title, x->first, h->top + 34, 1.4, 2, ITO__LEFT, false);
     ito__canvas_ink(c, text_colour);
 }
 
+/* ---- curves ---- */
+
+/* One dash after another; *walked is how far the pen came since the curve began. */
+static void draw_stroke(ito__canvas *c, struct style s, double x0, double y0, double x1, double y1,
+                        double *walked) {
+    const double length = hypot(x1 - x0, y1 - y0), period = s.dash + s.space;
+    if (s.space == 0 || !(length < 1e5)) { /* far out of the chart, dashes could not be counted */
+        ito__canvas_line(c, x0, y0, x1, y1, curve);
+        return;
+    }
+    for (double at = -fmod(*walked, period); at < length; at += period) {
+        const double from = fmax(at, 0) / length, to = fmin(at + s.dash, length) / length;
+        if (to > from)
+            ito__canvas_line(c, x0 + from * (x1 - x0), y0 + from * (y1 - y0), x0 + to * (x1 - x0),
+                             y0 + to * (y1 - y0), curve);
+    }
+    *walked += length;
+}
+
+static void draw_mark(ito__canvas *c, struct style s, double x, double y) {
+    const double r = mark_size / 2, corner[][2] = {{-r, -r}, {r, -r}, {r, r}, {-r, r}};
+    if (s.mark == DOT) ito__canvas_line(c, x, y, x, y, mark_size);
+    for (int k = 0; k < 4 && s.mark == SQUARE; k++) {
+        const double *a = corner[k], *b = corner[(k + 1) % 4];
+        ito__canvas_line(c, x + a[0], y + a[1], x + b[0], y + b[1], thin);
+    }
+    for (int k = 0; k < 2 && s.mark == CROSS; k++) {
+        const double *a = corner[k], *b = corner[k + 2];
+        ito__canvas_line(c, x + a[0], y + a[1], x + b[0], y + b[1], thin);
+    }
+}
+
+static void draw_band(ito__canvas *c, const chart *h) {
+    const ito_plot *plot = h->plot;
+    if (!(plot->band_low < plot->band_high)) return;
+    const double lowest = h->y.log ? pow(10, h->y.low) : h->y.low;
+    const double from = ito__axis_pixel(&h->y, fmax(plot->band_low, lowest));
+    const double to = ito__axis_pixel(&h->y, fmax(plot->band_high, lowest));
+    ito__canvas_fill(c, (int)h->x.first, (int)fmax(to, h->y.last), (int)h->x.last, (int)from, band_colour,
+                     0.35);
+}
+
 /* Points that cannot be drawn break the line. */
-static void draw_series(ito__canvas *c, const ito_plot *plot, int k, const axis *x, const axis *y) {
-    const ito_series *s = &plot->series[k];
+static void draw_series(ito__canvas *c, const chart *h, int k) {
+    const ito_series *s = &h->plot->series[k];
+    const struct style style = style_of(k);
     bool down = false;
-    double from_x = 0, from_y = 0;
-    ito__canvas_clip(c, x->first - dot, y->last - dot, x->last + dot, y->first + dot);
+    double from_x = 0, from_y = 0, walked = 0;
+    ito__canvas_clip(c, h->x.first - mark_size, h->y.last - mark_size, h->x.last + mark_size,
+                     h->y.first + mark_size);
     for (int64_t i = 0; i < s->n; i++) {
-        if (!point_of(plot, s, i)) {
+        if (!ito__axis_point(h->plot, s, i)) {
             down = false;
             continue;
         }
-        double to_x = to_pixel(x, s->x[i]), to_y = to_pixel(y, s->y[i]);
-        if (down) ito__canvas_line(c, from_x, from_y, to_x, to_y, curve);
-        if (s->n <= MOST_DOTTED || !down)
-            ito__canvas_line(c, to_x, to_y, to_x, to_y, s->n <= MOST_DOTTED ? dot : curve);
+        double to_x = ito__axis_pixel(&h->x, s->x[i]), to_y = ito__axis_pixel(&h->y, s->y[i]);
+        if (down) draw_stroke(c, style, from_x, from_y, to_x, to_y, &walked);
+        if (s->n <= MOST_DOTTED)
+            draw_mark(c, style, to_x, to_y);
+        else if (!down)
+            ito__canvas_line(c, to_x, to_y, to_x, to_y, curve);
         from_x = to_x;
         from_y = to_y;
         down = true;
     }
-    ito__canvas_ink(c, palette[k % COLOURS]);
+    ito__canvas_ink(c, colour_of(k));
     ito__canvas_unclip(c);
 }
 
+/* ---- legend ---- */
+
 static const char *series_label(const ito_plot *plot, int k) {
-    return plot->series[k].label != NULL ? plot->series[k].label : "";
+    const char *label = k < plot->n ? plot->series[k].label : plot->band_label;
+    return label != NULL ? label : "";
+}
+
+/* The box of the rows that have a label: the curves, and the band as row n. Rows stand closer where that
+ * makes them fit into `room`; *line from row to row. */
+static void measure_legend(const ito_plot *plot, double room, int *width, int *height, int *line) {
+    double widest = 0;
+    int rows = 0;
+    for (int k = 0; k <= plot->n; k++) {
+        if (series_label(plot, k)[0] == '\0') continue;
+        widest = fmax(widest, ito__text_width(series_label(plot, k), 1));
+        rows++;
+    }
+    *line = rows * LINE + PAD <= room ? LINE : (int)fmax((room - PAD) / rows, LEAST_LINE);
+    *width = rows == 0 ? 0 : (int)ceil(widest) + SAMPLE + GAP + 2 * PAD;
+    *height = rows == 0 ? 0 : rows * *line + PAD;
 }
 
 /* Pixels of a box that a curve has coloured: those darker than the grid in some channel. */
@@ -252,64 +218,114 @@ static int curve_pixels(const ito__canvas *c, int left, int top, int width, int 
     return count;
 }
 
-/* In the corner with the least of the curves, the upper right one if all are alike, on a nearly opaque
- * ground. Called while the canvas holds grid and curves only. */
-static void draw_legend(ito__canvas *c, const ito_plot *plot, const axis *x, const axis *y) {
-    enum { LINE = 22, SAMPLE = 28, PAD = 12, GAP = 10, MARGIN = 4, CORNERS = 4 };
-    double widest = 0;
-    int rows = 0, least = INT32_MAX, left = 0, top = 0;
-    for (int k = 0; k < plot->n; k++) {
-        if (series_label(plot, k)[0] == '\0') continue;
-        widest = fmax(widest, ito__text_width(series_label(plot, k), 1));
-        rows++;
-    }
-    int width = (int)ceil(widest) + SAMPLE + GAP + 2 * PAD, height = rows * LINE + PAD;
-    if (rows == 0 || height > (int)(y->first - y->last)) return; /* more curves than a legend could name */
+/* The corner with the least of the curves, the upper right one if all are alike. Called while the canvas
+ * holds grid and curves only. */
+static void find_corner(const ito__canvas *c, const chart *h, int width, int height, int *left, int *top) {
+    enum { MARGIN = 4, CORNERS = 4 };
+    int least = INT32_MAX;
     for (int corner = 0; corner < CORNERS; corner++) {
-        int at_left = corner % 2 == 0 ? (int)x->last - width - MARGIN : (int)x->first + MARGIN;
-        int at_top = corner / 2 == 0 ? (int)y->last + MARGIN : (int)y->first - height - MARGIN;
+        int at_left = corner % 2 == 0 ? (int)h->x.last - width - MARGIN : (int)h->x.first + MARGIN;
+        int at_top = corner / 2 == 0 ? (int)h->y.last + MARGIN : (int)h->y.first - height - MARGIN;
         int count = curve_pixels(c, at_left, at_top, width, height);
         if (count >= least) continue;
         least = count;
-        left = at_left;
-        top = at_top;
-    }
-    ito__canvas_fill(c, left, top, left + width, top + height, white, 0.88);
-    int baseline = top + LINE;
-    for (int k = 0; k < plot->n; k++) {
-        if (series_label(plot, k)[0] == '\0') continue;
-        ito__canvas_line(c, left + PAD, baseline - 5, left + PAD + SAMPLE, baseline - 5, 2.5);
-        ito__canvas_ink(c, palette[k % COLOURS]);
-        ito__canvas_text(c, series_label(plot, k), left + PAD + SAMPLE + GAP, baseline, 1, thin, ITO__LEFT,
-                         false);
-        ito__canvas_ink(c, text_colour);
-        baseline += LINE;
+        *left = at_left;
+        *top = at_top;
     }
 }
 
-ito_status ito_plot_write(const char *path, const ito_plot *plot, ito_error *err) {
-    axis x, y;
-    ito__canvas c;
-    double widest = 0;
-    if (!find_range(plot, false, 0, &x) || !find_range(plot, true, 0.05, &y))
+static void draw_legend_row(ito__canvas *c, const ito_plot *plot, int k, int left, int baseline) {
+    const double middle = baseline - 5, end = left + SAMPLE;
+    double walked = 0;
+    if (k == plot->n) {
+        ito__canvas_fill(c, left, baseline - 11, left + SAMPLE, baseline + 1, band_colour, 0.35);
+    } else {
+        draw_stroke(c, style_of(k), left, middle, end, middle, &walked);
+        if (plot->series[k].n <= MOST_DOTTED) draw_mark(c, style_of(k), left + SAMPLE / 2.0, middle);
+        ito__canvas_ink(c, colour_of(k));
+    }
+    ito__canvas_text(c, series_label(plot, k), end + GAP, baseline, 1, thin, ITO__LEFT, false);
+    ito__canvas_ink(c, text_colour);
+}
+
+/* On a nearly opaque ground: in a corner, or beside the chart and down to the end of its part. More curves
+ * than fit are not named. */
+static void draw_legend(ito__canvas *c, const chart *h) {
+    const ito_plot *plot = h->plot;
+    int width, height, line, left = (int)h->x.last + GAP, top = (int)h->y.last - PAD / 2;
+    const double room = plot->legend_beside ? h->top + HEIGHT - top : h->y.first - h->y.last;
+    measure_legend(plot, room, &width, &height, &line);
+    if (height == 0 || height > room) return;
+    if (!plot->legend_beside) find_corner(c, h, width, height, &left, &top);
+    ito__canvas_fill(c, left, top, left + width, top + height, white, 0.88);
+    for (int k = 0, baseline = top + line; k <= plot->n; k++) {
+        if (series_label(plot, k)[0] == '\0') continue;
+        draw_legend_row(c, plot, k, left + PAD, baseline);
+        baseline += line;
+    }
+}
+
+/* ---- the picture ---- */
+
+static ito_status place(chart *h, const char *path, ito_error *err) {
+    const ito_plot *plot = h->plot;
+    if (!ito__axis_range(&h->x, plot, false, 0) || !ito__axis_range(&h->y, plot, true, 0.05))
         return ito_error_set(err, ITO_E_ARG,
                              "%s: there is no point to draw, all are NaN, infinite%s or absent: give "
                              "at least one",
                              path, plot->log_x || plot->log_y ? ", not positive" : "");
-    find_ticks(&x, 8);
-    find_ticks(&y, 6);
-    for (int k = 0; k < y.ticks; k++) widest = fmax(widest, label_width(y.label[k]));
-    x.first = 22 + (plot->y_label != NULL ? 22 : 0) + widest + 10;
-    x.last = WIDTH - 32;
-    y.first = HEIGHT - 40 - (plot->x_label != NULL ? 28 : 0);
-    y.last = plot->title != NULL ? 58 : 24;
-    if (!ito__canvas_init(&c, WIDTH, HEIGHT))
+    ito__axis_ticks(&h->x, 8);
+    ito__axis_ticks(&h->y, 6);
+    h->y.first = h->top + HEIGHT - 40 - (plot->x_label != NULL ? 28 : 0);
+    h->y.last = h->top + (plot->title != NULL ? 58 : 24);
+    return ITO_OK;
+}
+
+/* Left and right ends that suit all charts. */
+static void align(int n, chart *charts) {
+    double left = 0, right = 32;
+    for (int i = 0; i < n; i++) {
+        const chart *h = &charts[i];
+        int width, height, line;
+        double widest = 0;
+        for (int k = 0; k < h->y.ticks; k++) widest = fmax(widest, label_width(h->y.label[k]));
+        left = fmax(left, 32 + (h->plot->y_label != NULL ? 22 : 0) + widest);
+        measure_legend(h->plot, HEIGHT, &width, &height, &line);
+        if (h->plot->legend_beside) right = fmax(right, fmin(GAP + width, WIDTH / 2));
+    }
+    for (int i = 0; i < n; i++) {
+        charts[i].x.first = left;
+        charts[i].x.last = WIDTH - right;
+    }
+}
+
+ito_status ito_plots_write(const char *path, int n, const ito_plot *plots, ito_error *err) {
+    enum { MOST = 8 };
+    chart charts[MOST];
+    ito__canvas c;
+    ito_status st = ITO_OK;
+    if (n < 1 || n > MOST)
+        return ito_error_set(err, ITO_E_ARG, "%s: %d charts in a picture: use 1 to %d", path, n, (int)MOST);
+    for (int i = 0; i < n && st == ITO_OK; i++) {
+        charts[i] = (chart){.plot = &plots[i], .top = i * HEIGHT};
+        st = place(&charts[i], path, err);
+    }
+    if (st != ITO_OK) return st;
+    align(n, charts);
+    if (!ito__canvas_init(&c, WIDTH, n * HEIGHT))
         return ito_error_set(err, ITO_E_NOMEM, "%s: no memory to draw it: close other programs", path);
-    draw_grid(&c, &x, &y);
-    for (int k = 0; k < plot->n; k++) draw_series(&c, plot, k, &x, &y);
-    draw_legend(&c, plot, &x, &y);
-    draw_frame(&c, plot, &x, &y);
-    ito_status st = ito_png_write(path, c.pixels, HEIGHT, WIDTH, 3, err);
+    for (int i = 0; i < n; i++) {
+        draw_grid(&c, &charts[i].x, &charts[i].y);
+        draw_band(&c, &charts[i]);
+        for (int k = 0; k < plots[i].n; k++) draw_series(&c, &charts[i], k);
+        draw_legend(&c, &charts[i]);
+        draw_frame(&c, &charts[i]);
+    }
+    st = ito_png_write(path, c.pixels, c.height, WIDTH, 3, err);
     ito__canvas_release(&c);
     return st;
+}
+
+ito_status ito_plot_write(const char *path, const ito_plot *plot, ito_error *err) {
+    return ito_plots_write(path, 1, plot, err);
 }

@@ -122,21 +122,18 @@ static bool inside(const ito_scatter *s, int64_t k) {
     return fabs(s->x[2 * k]) <= s->half && fabs(s->x[2 * k + 1]) <= s->half;
 }
 
-static int64_t draw_points(ito__canvas *c, const ito_scatter *s, const frame *f) {
+static void draw_points(ito__canvas *c, const ito_scatter *s, const frame *f) {
     /* Many points are drawn smaller and fainter: their ink then covers no more than a few times the area. */
     const double side = f->right - f->left, crowd = sqrt((double)s->n) / side;
     const double radius = fmin(fmax(0.16 / crowd, 0.9), side / 130 + 0.6);
     const double opacity = fmin(fmax(0.02 / crowd / crowd / radius / radius, 0.02), 0.6);
-    int64_t drawn = 0;
     ito__canvas_clip(c, f->left + 1, f->top + 1, f->right - 1, f->bottom - 1);
     for (int64_t k = 0; k < s->n; k++) {
         if (!inside(s, k)) continue; /* also NaN */
         ito__canvas_dot(c, to_column(f, s->x[2 * k]), to_row(f, s->x[2 * k + 1]), radius, dot_colour,
                         opacity);
-        drawn++;
     }
     ito__canvas_unclip(c);
-    return drawn;
 }
 
 ito_status ito_scatter_draw(const ito_scatter *s, int size, ito_images *out, ito_error *err) {

@@ -49,8 +49,8 @@ struct ito_network_score {
     ito_node *classes;                     /* NULL in a network without */
     ito_plan *forward, *backward;
     ito_workspace *ws_forward, *ws_backward;
-    /* One batch each; out_data is grad's too. */
-    float *x_data, *labels_data, *classes_data, *v_data, *out_data;
+    /* One batch each. */
+    float *x_data, *labels_data, *classes_data, *v_data, *out_data, *grad_data;
 };
 
 ito_network_score_options ito_network_score_default(void) {
@@ -74,21 +74,25 @@ static ito_status buffers(ito_network_score *s, ito_error *err) {
     s->x_data = ito__calloc(n, sizeof(float));
     s->v_data = ito__calloc(n, sizeof(float));
     s->out_data = ito__calloc(n, sizeof(float));
+    s->grad_data = ito__calloc(n, sizeof(float));
     s->labels_data = ito__calloc((size_t)s->batch, sizeof(float));
     s->classes_data = ito__calloc((size_t)s->batch, sizeof(float));
-    if (s->x_data && s->v_data && s->out_data && s->labels_data && s->classes_data) return ITO_OK;
+    if (s->x_data && s->v_data && s->out_data && s->grad_data && s->labels_data && s->classes_data)
+        return ITO_OK;
     return ito_error_set(err, ITO_E_NOMEM, "network: no memory for a batch of %lld: use a smaller batch",
                          (long long)s->batch);
 }
 
-/* A plan for one output with its leaves bound. */
+/* A plan with its leaves bound: for the output, and with_grad for the gradient beside it, which needs the
+ * forward pass anyway. */
 static ito_status prepare(ito_network_score *s, const ito_network_config *c, ito_params *params,
-                          const ito_plan_options *options, ito_node *output, ito_plan **plan,
+                          const ito_plan_options *options, bool with_grad, ito_plan **plan,
                           ito_workspace **ws, ito_error *err) {
     ito_status st;
     ito_plan_options o = *options;
+    ito_node *outputs[] = {s->out, s->grad};
     o.frozen = true;
-    if ((st = ito_plan_create(s->graph, 1, &output, &o, plan, err)) != ITO_OK) return st;
+    if ((st = ito_plan_create(s->graph, with_grad ? 2 : 1, outputs, &o, plan, err)) != ITO_OK) return st;
     if ((st = ito_workspace_create(*plan, ws, err)) != ITO_OK) return st;
     if ((st = ito_workspace_bind_params(*ws, s->graph, params, err)) != ITO_OK) return st;
     if ((st = ito_workspace_bind(*ws, s->x, s->x_data, err)) != ITO_OK) return st;
@@ -96,8 +100,9 @@ static ito_status prepare(ito_network_score *s, const ito_network_config *c, ito
         (st = ito_workspace_bind(*ws, s->labels, s->labels_data, err)) != ITO_OK)
         return st;
     if (s->classes && (st = ito_workspace_bind(*ws, s->classes, s->classes_data, err)) != ITO_OK) return st;
-    if (output == s->grad && (st = ito_workspace_bind(*ws, s->v, s->v_data, err)) != ITO_OK) return st;
-    return ito_workspace_bind(*ws, output, s->out_data, err);
+    if (with_grad && (st = ito_workspace_bind(*ws, s->v, s->v_data, err)) != ITO_OK) return st;
+    if (with_grad && (st = ito_workspace_bind(*ws, s->grad, s->grad_data, err)) != ITO_OK) return st;
+    return ito_workspace_bind(*ws, s->out, s->out_data, err);
 }
 
 /* One pass for the class or for none, two when guidance weighs them. */
@@ -157,9 +162,8 @@ ito_status ito_network_score_create(const ito_network_config *c, const ito_sde *
     if ((st = ito_graph_create(&s->graph, err)) != ITO_OK) goto done;
     build(s, c, o.with_vjp);
     if ((st = buffers(s, err)) != ITO_OK) goto done;
-    if ((st = prepare(s, c, params, &o.plan, s->out, &s->forward, &s->ws_forward, err)) != ITO_OK) goto done;
-    if (s->grad &&
-        (st = prepare(s, c, params, &o.plan, s->grad, &s->backward, &s->ws_backward, err)) != ITO_OK)
+    if ((st = prepare(s, c, params, &o.plan, false, &s->forward, &s->ws_forward, err)) != ITO_OK) goto done;
+    if (s->grad && (st = prepare(s, c, params, &o.plan, true, &s->backward, &s->ws_backward, err)) != ITO_OK)
         goto done;
     *out = s;
     s = NULL;
@@ -177,6 +181,7 @@ void ito_network_score_free(ito_network_score *s) {
     ito_graph_free(s->graph);
     ito__free(s->classes_data);
     ito__free(s->labels_data);
+    ito__free(s->grad_data);
     ito__free(s->out_data);
     ito__free(s->v_data);
     ito__free(s->x_data);
@@ -209,9 +214,20 @@ static ito_status run_plan(ito_network_score *s, bool backward, double class, it
                     : ito_plan_run(s->forward, s->ws_forward, err);
 }
 
-/* One batch of at most s->batch samples, through the forward plan (v NULL) or the backward plan. */
+/* result = weight factor(t) data, row by row; added to what earlier passes left there. */
+static void scale_rows(const ito_network_score *s, int64_t n, const double *t, int pass, const float *data,
+                       double *result) {
+    for (int64_t i = 0; i < n; i++) {
+        double factor = s->pass[pass].weight * ito_network_score_factor(&s->sde, s->continuous, t[i]);
+        for (int64_t j = i * s->dim; j < (i + 1) * s->dim; j++)
+            result[j] = (pass ? result[j] : 0) + factor * (double)data[j];
+    }
+}
+
+/* One batch of at most s->batch samples, through the forward plan, or the backward plan if v is given. score
+ * and vjp_out may be NULL where they are not wanted. */
 static ito_status run_batch(ito_network_score *s, int64_t n, const double *x, const double *t,
-                            const double *v, double *result, ito_error *err) {
+                            const double *v, double *score, double *vjp_out, ito_error *err) {
     to_float(n * s->dim, x, s->x_data);
     fill_rest(n, s->batch, s->dim, s->x_data);
     for (int64_t i = 0; i < n; i++) s->labels_data[i] = (float)label_at(s, t[i]);
@@ -223,39 +239,45 @@ static ito_status run_batch(ito_network_score *s, int64_t n, const double *x, co
     for (int k = 0; k < s->passes; k++) {
         ito_status st = run_plan(s, v != NULL, s->pass[k].class, err);
         if (st != ITO_OK) return st;
-        for (int64_t i = 0; i < n; i++) {
-            double factor = s->pass[k].weight * ito_network_score_factor(&s->sde, s->continuous, t[i]);
-            for (int64_t j = i * s->dim; j < (i + 1) * s->dim; j++)
-                result[j] = (k ? result[j] : 0) + factor * (double)s->out_data[j];
-        }
+        if (score) scale_rows(s, n, t, k, s->out_data, score);
+        if (vjp_out) scale_rows(s, n, t, k, s->grad_data, vjp_out);
+    }
+    return ITO_OK;
+}
+
+/* All samples, a batch at a time. */
+static ito_status run(ito_network_score *s, int64_t n, const double *x, const double *t, const double *v,
+                      double *score, double *vjp_out, ito_error *err) {
+    for (int64_t i = 0; i < n; i += s->batch) {
+        int64_t m = n - i < s->batch ? n - i : s->batch, at = i * s->dim;
+        ito_status st = run_batch(s, m, x + at, t + i, v ? v + at : NULL, score ? score + at : NULL,
+                                  vjp_out ? vjp_out + at : NULL, err);
+        if (st != ITO_OK) return st;
     }
     return ITO_OK;
 }
 
 static ito_status eval(void *self, int64_t n, const double *x, const double *t, double *score,
                        ito_error *err) {
-    ito_network_score *s = self;
-    for (int64_t i = 0; i < n; i += s->batch) {
-        int64_t m = n - i < s->batch ? n - i : s->batch;
-        ito_status st = run_batch(s, m, x + i * s->dim, t + i, NULL, score + i * s->dim, err);
-        if (st != ITO_OK) return st;
-    }
-    return ITO_OK;
+    return run(self, n, x, t, NULL, score, NULL, err);
 }
 
 static ito_status vjp(void *self, int64_t n, const double *x, const double *t, const double *v,
                       double *vjp_out, ito_error *err) {
-    ito_network_score *s = self;
-    for (int64_t i = 0; i < n; i += s->batch) {
-        int64_t m = n - i < s->batch ? n - i : s->batch;
-        ito_status st = run_batch(s, m, x + i * s->dim, t + i, v + i * s->dim, vjp_out + i * s->dim, err);
-        if (st != ITO_OK) return st;
-    }
-    return ITO_OK;
+    return run(self, n, x, t, v, NULL, vjp_out, err);
+}
+
+static ito_status eval_vjp(void *self, int64_t n, const double *x, const double *t, const double *v,
+                           double *score, double *vjp_out, ito_error *err) {
+    return run(self, n, x, t, v, score, vjp_out, err);
 }
 
 ito_score ito_network_score_view(ito_network_score *s) {
-    return (ito_score){.self = s, .dim = s->dim, .eval = eval, .vjp = s->grad ? vjp : NULL};
+    return (ito_score){.self = s,
+                       .dim = s->dim,
+                       .eval = eval,
+                       .vjp = s->grad ? vjp : NULL,
+                       .eval_vjp = s->grad ? eval_vjp : NULL};
 }
 
 ito_status ito_network_score_forward(ito_network_score *s, int64_t n, const float *x, const float *labels,

@@ -4,11 +4,15 @@
  *     cli_helper idx FOLDER N             Fashion-MNIST's four files with N images of random bytes
  *     cli_helper input FILE N C S         a .safetensors with x [N,C,S,S] and labels [N]
  *     cli_helper difference A.npz B.npz   prints the largest difference of their `images`
+ *     cli_helper far A.npz B.npz ARRAY    prints the largest difference of as many rows as both arrays have
  *     cli_helper grey A.npz               prints how many per cent of its pixels are neither black nor white
  *     cli_helper close A TENSOR B TENSOR BOUND   exit 0 when A's tensor is that close to B's, relative to the
  *                                         largest of B's; prints the distance
- *     cli_helper poison IN OUT            copies a checkpoint with NaN for all its live weights
- *     cli_helper same A B                 exit 0 when two .safetensors hold the same tensors, bit for bit
+ *     cli_helper ring A.npz               prints, for `points`, how many per cent lie within 4 deviations of
+ * the nearest of gmm:8gaussians, and how many per cent its rarest one has cli_helper picture A.png prints
+ * width and height of a picture that reads back cli_helper poison IN OUT            copies a checkpoint with
+ * NaN for all its live weights cli_helper same A B                 exit 0 when two .safetensors hold the same
+ * tensors, bit for bit
  */
 #include <ito/formats.h>
 #include <ito/random.h>
@@ -103,6 +107,30 @@ done:
     return status ? fail("no comparable images") : 0;
 }
 
+static int print_far(const char *a, const char *b, const char *name) {
+    ito_tensor_file *files[2] = {NULL, NULL};
+    double *x = NULL, *y = NULL, far = 0;
+    int status = 1;
+    if (ito_npz_open(a, &files[0], NULL) != ITO_OK || ito_npz_open(b, &files[1], NULL) != ITO_OK) goto done;
+    const ito_tensor *p = ito_tensor_file_find(files[0], name), *q = ito_tensor_file_find(files[1], name);
+    if (!p || !q || p->count == 0 || q->count == 0) goto done;
+    if (p->count / p->dim[0] != q->count / q->dim[0]) goto done;
+    x = calloc((size_t)p->count, sizeof *x);
+    y = calloc((size_t)q->count, sizeof *y);
+    if (!x || !y) goto done;
+    ito_tensor_read_f64(p, x);
+    ito_tensor_read_f64(q, y);
+    for (int64_t i = 0; i < p->count && i < q->count; i++) far = fmax(far, fabs(x[i] - y[i]));
+    printf("%.2e\n", far);
+    status = 0;
+done:
+    free(y);
+    free(x);
+    ito_tensor_file_close(files[0]);
+    ito_tensor_file_close(files[1]);
+    return status ? fail("no comparable arrays") : 0;
+}
+
 static int print_grey(const char *path) {
     ito_tensor_file *f = NULL;
     if (ito_npz_open(path, &f, NULL) != ITO_OK) return fail("no images");
@@ -114,6 +142,39 @@ static int print_grey(const char *path) {
         printf("%lld\n", (long long)(100 * grey / x->count));
     }
     ito_tensor_file_close(f);
+    return 0;
+}
+
+static int print_ring(const char *path) {
+    enum { ARMS = 8 };
+    const double pi = 3.14159265358979323846, radius = 2, reach = 4 * 0.2;
+    ito_tensor_file *f = NULL;
+    if (ito_npz_open(path, &f, NULL) != ITO_OK) return fail("no points");
+    const ito_tensor *t = ito_tensor_file_find(f, "points");
+    int64_t near = 0, each[ARMS] = {0}, rarest = INT64_MAX;
+    double *x = t ? calloc((size_t)t->count, sizeof *x) : NULL;
+    const bool good = x && t->rank == 2 && t->dim[1] == 2 && t->dtype == ITO_DTYPE_F64;
+    if (good) {
+        ito_tensor_read_f64(t, x);
+        for (int64_t k = 0; k < t->dim[0]; k++) {
+            const int arm = (int)lround(atan2(x[2 * k + 1], x[2 * k]) * ARMS / (2 * pi)) & (ARMS - 1);
+            const double angle = 2 * pi * arm / ARMS;
+            each[arm]++;
+            near += hypot(x[2 * k] - radius * cos(angle), x[2 * k + 1] - radius * sin(angle)) < reach;
+        }
+        for (int arm = 0; arm < ARMS; arm++) rarest = each[arm] < rarest ? each[arm] : rarest;
+        printf("%lld %lld\n", (long long)(100 * near / t->dim[0]), (long long)(100 * rarest / t->dim[0]));
+    }
+    free(x);
+    ito_tensor_file_close(f);
+    return good ? 0 : fail("no points of the plane");
+}
+
+static int print_picture(const char *path) {
+    ito_images im = {0};
+    if (ito_png_read(path, &im, NULL) != ITO_OK) return fail("no picture");
+    printf("%lld %lld\n", (long long)im.width, (long long)im.height);
+    ito_images_release(&im);
     return 0;
 }
 
@@ -203,8 +264,11 @@ int main(int argc, char **argv) {
         return make_input(argv[2], atoll(argv[3]), atoll(argv[4]), atoll(argv[5]));
     }
     if (argc == 4 && strcmp(argv[1], "difference") == 0) return print_difference(argv[2], argv[3]);
+    if (argc == 5 && strcmp(argv[1], "far") == 0) return print_far(argv[2], argv[3], argv[4]);
     if (argc == 7 && strcmp(argv[1], "close") == 0) return print_distance(argv + 2);
     if (argc == 3 && strcmp(argv[1], "grey") == 0) return print_grey(argv[2]);
+    if (argc == 3 && strcmp(argv[1], "ring") == 0) return print_ring(argv[2]);
+    if (argc == 3 && strcmp(argv[1], "picture") == 0) return print_picture(argv[2]);
     if (argc == 4 && strcmp(argv[1], "poison") == 0) return poison(argv[2], argv[3]);
     if (argc == 4 && strcmp(argv[1], "same") == 0) return compare_tensors(argv[2], argv[3]);
     return fail("unknown call");

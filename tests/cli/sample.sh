@@ -52,6 +52,18 @@ every_predictor_draws() {
     done
     ! close_images "$HERE/reverse_diffusion.npz" "$HERE/euler_maruyama.npz" 0
 }
+samplers_of_few_calls_draw() {
+    for sampler in heun dpmpp_2m dpmpp_sde_2m unipc; do
+        run 0 sample "$MODEL" -n 4 --seed 7 --quiet --sampler $sampler --out "$HERE/$sampler.npz" || return 1
+    done
+    REASON="with noise and without they draw the same"
+    ! close_images "$HERE/dpmpp_2m.npz" "$HERE/dpmpp_sde_2m.npz" 20
+}
+ode_shows_its_way() {
+    run 0 sample "$MODEL" -n 2 --seed 7 --quiet --sampler ode --rtol 1e-2 --atol 1e-2 --out "$HERE/ode.npy" \
+        --trajectory "$HERE/ode_way.png" --columns 3 && present "$HERE/ode.npy" "$HERE/ode_way.png"
+}
+images_are_no_table() { run 2 sample "$MODEL" --out "$HERE/s.csv" && error_says '--out' 'no table'; }
 later_samples_are_drawn_alone() {
     run 0 sample "$MODEL" -n 2 --first 4 --steps 24 --seed 7 --quiet --out "$HERE/late" &&
         sample whole/ && same "$HERE/late/000005.png" "$HERE/whole/000005.png"
@@ -132,6 +144,9 @@ claim pictures_do_not_depend_on_threads
 claim langevin_does_not_couple_samples
 claim corrector_costs_network_calls
 claim every_predictor_draws
+claim samplers_of_few_calls_draw
+claim ode_shows_its_way
+claim images_are_no_table
 claim later_samples_are_drawn_alone
 claim folder_gets_single_pictures
 claim crop_removes_the_border

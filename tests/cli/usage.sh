@@ -12,10 +12,10 @@ usage_error() {
 version_is_printed() { run 0 --version && out_says '^ito [0-9]'; }
 help_lists_every_verb() {
     run 0 --help || return 1
-    for verb in train sample likelihood info forward bench convert help; do out_says "^  $verb " || return 1; done
+    for verb in train sample likelihood encode decode interpolate info forward bench convert help; do out_says "^  $verb " || return 1; done
 }
 verbs_explain_themselves() {
-    for verb in train sample likelihood info forward bench convert help; do
+    for verb in train sample likelihood encode decode interpolate info forward bench convert help; do
         run 0 help $verb || return 1
         cp "$HERE/out" "$HERE/help"
         run 0 $verb --help && out_says "^Usage: ito $verb " && same "$HERE/out" "$HERE/help" || return 1
@@ -23,7 +23,7 @@ verbs_explain_themselves() {
 }
 # Every option of --help has its entry in the manual, and the manual has no other.
 manual_has_the_options() {
-    for verb in train sample likelihood info forward bench convert; do
+    for verb in train sample likelihood encode decode interpolate info forward bench convert; do
         run 0 help $verb || return 1
         sed '/^Options of every verb/,$d' "$HERE/out" | grep -o -e '^  [ -][ a-z][, ] --[a-z0-9-]*' |
             grep -o -e '--[a-z0-9-]*' | sort >"$HERE/options"
@@ -34,6 +34,21 @@ manual_has_the_options() {
             return 1
         }
     done
+}
+# The page is made of the source and of what --help lists, when it is built.
+manual_lists_what_help_lists() {
+    page=$(dirname "$ITO")/docs/man/ito-sample.1
+    run 0 help sample && present "$page" || return 1
+    names=$(sed '1,/^Options of every verb/d' "$HERE/out" | grep -o -e '^  [^ -][^ ]*' | tr -d ' ')
+    count=0
+    for name in $names; do
+        count=$((count + 1))
+        REASON="the manual does not list $name"
+        grep -q -F -x -e "\\fB$name\\fR" "$page" || return 1
+    done
+    MEASURED="$count names"
+    REASON="only $count names are listed"
+    [ $count -ge 30 ]
 }
 no_verb_is_usage() { run 2 && error_says 'no verb'; }
 unknown_verb_names_the_nearest() { usage_error 'sampel x' 'sampel' 'ito sample'; }
@@ -71,6 +86,7 @@ claim version_is_printed
 claim help_lists_every_verb
 claim verbs_explain_themselves
 claim manual_has_the_options
+claim manual_lists_what_help_lists
 claim no_verb_is_usage
 claim unknown_verb_names_the_nearest
 claim unknown_option_names_the_nearest

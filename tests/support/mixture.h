@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A mixture of isotropic Gaussians and what an SDE makes of it: the analytic score of the tests.
- *
- * With data sum_k w_k N(m_k, s_k^2 I), the density at time t is sum_k w_k N(a m_k, (a^2 s_k^2 + b^2) I).
+ * A mixture of isotropic Gaussians as a plain value, with a score that counts its calls: the test problem of
+ * most tests. The mathematics is that of ito/analytic.h, which test_analytic.c proves.
  */
 #ifndef ITO_TESTS_MIXTURE_H
 #define ITO_TESTS_MIXTURE_H
 
 #include <ito/dynamics.h>
 
-enum { mixture_max = 16 };
-
 typedef struct mixture {
     ito_sde sde;
-    int64_t K, dim;  /* K <= mixture_max */
+    int64_t K, dim;
     const double *w; /* [K] weights, sum 1 */
     const double *m; /* [K, dim] means */
     const double *s; /* [K] standard deviations */

@@ -10,14 +10,35 @@
 #include <ito/flow.h>
 #include <stdlib.h>
 
+enum { most_steps = 256 };
+static const double coarse[order_points] = {16, 32, 64, 128, most_steps};
+/* High orders settle late. */
+static const double fine[order_points] = {64, 96, 128, 192, most_steps};
+/* A fifth-order error is soon down to rounding. */
+static const double few[order_points] = {24, 32, 40, 56, 80};
+
 static const order_case cases[] = {
-    {"euler_maruyama", order_strong, 1},    {"srk_strong", order_strong, 1},
-    {"srk_weak2", order_strong, 1.5},       {"euler_maruyama", order_weak, 1},
-    {"srk_strong", order_weak, 2},          {"srk_weak2", order_weak, 2},
-    {"euler_maruyama", order_weak_step, 1}, {"srk_strong", order_weak_step, 2},
-    {"srk_weak2", order_weak_step, 2},      {"euler_maruyama", order_ode, 1},
-    {"reverse_diffusion", order_ode, 1},    {"heun", order_ode, 2},
-    {"srk_strong", order_ode, 2},           {"srk_weak2", order_ode, 2},
+    {"euler_maruyama", order_strong, 1, coarse},
+    {"srk_strong", order_strong, 1, coarse},
+    {"srk_weak2", order_strong, 1.5, coarse},
+    {"euler_maruyama", order_weak, 1, coarse},
+    {"srk_strong", order_weak, 2, coarse},
+    {"srk_weak2", order_weak, 2, coarse},
+    {"dpmpp_sde_2m", order_weak, 2, coarse},
+    {"euler_maruyama", order_weak_step, 1, coarse},
+    {"srk_strong", order_weak_step, 2, coarse},
+    {"srk_weak2", order_weak_step, 2, coarse},
+    {"euler_maruyama", order_ode, 1, coarse},
+    {"reverse_diffusion", order_ode, 1, coarse},
+    {"ddim", order_ode, 1, coarse},
+    {"heun", order_ode, 2, coarse},
+    {"srk_strong", order_ode, 2, coarse},
+    {"srk_weak2", order_ode, 2, coarse},
+    {"dpmpp_2m", order_ode, 2, coarse},
+    {"dpmpp_3m", order_ode, 3, fine},
+    {"unipc", order_ode, 4, fine},
+    {"bogacki_shampine", order_solver, 3, few},
+    {"dormand_prince", order_solver, 5, few},
 };
 
 const order_case *order_case_at(int index) {
@@ -26,17 +47,15 @@ const order_case *order_case_at(int index) {
 
 const char *order_kind_name(order_kind kind) {
     static const char *const name[order_kind_count] = {
-        [order_strong] = "strong",
-        [order_weak] = "weak",
-        [order_weak_step] = "weak_step",
-        [order_ode] = "ode",
+        [order_strong] = "strong", [order_weak] = "weak",     [order_weak_step] = "weak_step",
+        [order_ode] = "ode",       [order_solver] = "solver",
     };
     return name[kind];
 }
 
 /* ---- the problem ---- */
 
-enum { first_steps = 16, fine_steps = 2048, paths = 500, starts = 5 };
+enum { fine_steps = 2048, paths = 250, starts = 41 };
 static const double eps = 0.1, longest_step = 0.4;
 static const double gaussian_mean = 1, gaussian_std = 0.5;
 
@@ -52,7 +71,7 @@ typedef struct problem {
 static ito_sde sde_of(order_kind kind) {
     ito_sde sde = ito_sde_default(ITO_SDE_VP);
     sde.beta_min = kind == order_weak_step ? 0.1 : 0.5;
-    sde.beta_max = kind == order_weak_step ? 1 : 4;
+    sde.beta_max = kind == order_weak_step ? 1 : 8;
     return sde;
 }
 
@@ -60,7 +79,8 @@ static ito_status open(problem *p, const order_case *c, ito_error *err) {
     static const double weights[] = {0.4, 0.6}, means[] = {-1, 0.8}, stds[] = {0.4, 0.5}, one = 1;
     *p = (problem){.sde = sde_of(c->kind)};
     ito_status st;
-    if ((st = ito__predictor_find(c->method, &p->method, err)) != ITO_OK) return st;
+    if (c->kind != order_solver && (st = ito__predictor_find(c->method, &p->method, err)) != ITO_OK)
+        return st;
     st = c->kind == order_weak
              ? ito_mixture_create(&p->sde, 1, 1, &one, &gaussian_mean, &gaussian_std, &p->density, err)
              : ito_mixture_create(&p->sde, 2, 1, weights, means, stds, &p->density, err);
@@ -82,6 +102,12 @@ static ito_status run(problem *p, int64_t steps, ito__noise noise, int64_t n, co
     p->options.steps = steps + 1;
     p->options.prior_noise = z;
     return ito__pc_sample(&p->sde, &p->score, &p->options, noise, n, x, NULL, err);
+}
+
+static double root_mean_square(int n, const double *x, const double *exact) {
+    double squares = 0;
+    for (int k = 0; k < n; k++) squares += (x[k] - exact[k]) * (x[k] - exact[k]);
+    return sqrt(squares / n);
 }
 
 static int draws(const problem *p) {
@@ -140,7 +166,7 @@ static ito_status run_along(problem *p, brownian *b, int64_t steps, double *x, i
 }
 
 static ito_status measure_strong(problem *p, order_curve *out, ito_error *err) {
-    const order_case finest = {"srk_weak2", order_strong, 1.5};
+    const order_case finest = {.method = "srk_weak2", .kind = order_strong};
     double x[paths], exact[paths];
     problem reference = {0};
     ito_status st;
@@ -155,9 +181,7 @@ static ito_status measure_strong(problem *p, order_curve *out, ito_error *err) {
     if ((st = run_along(&reference, &b, fine_steps, exact, err)) != ITO_OK) goto done;
     for (int i = 0; i < order_points; i++) {
         if ((st = run_along(p, &b, (int64_t)out->N[i], x, err)) != ITO_OK) goto done;
-        double squares = 0;
-        for (int k = 0; k < paths; k++) squares += (x[k] - exact[k]) * (x[k] - exact[k]);
-        out->error[i] = sqrt(squares / paths);
+        out->error[i] = root_mean_square(paths, x, exact);
     }
 done:
     ito_density_free(reference.density);
@@ -168,7 +192,7 @@ done:
 
 /* ---- weak: mean and variance from the response to each normal ---- */
 
-enum { most_draws = 2, most_rows = 2 + most_draws * (first_steps << (order_points - 1)) };
+enum { most_draws = 2, most_rows = 2 + most_draws * most_steps };
 
 /* Row 0 gets no noise, row 1 that of the prior, row 2 + k the unit normal of draw k alone. */
 static void response_normal(void *self, ito_purpose purpose, uint32_t step, int64_t n, int64_t dim,
@@ -264,38 +288,52 @@ static ito_status measure_weak_step(problem *p, order_curve *out, ito_error *err
     return ITO_OK;
 }
 
-/* ---- ode ---- */
+/* ---- ode, solver ---- */
 
-static ito_status measure_ode(problem *p, order_curve *out, ito_error *err) {
-    static const double z[starts] = {-1.6, -0.7, 0.1, 0.5, 1.3};
-    double x[starts], exact[starts];
-    ito__philox unused = {0};
+static ito_status solve(const problem *p, ito_ode_options ode, const double *z, double *x, ito_error *err) {
     ito_flow_options flow = ito_flow_default();
-    flow.ode.rtol = flow.ode.atol = 1e-12;
+    flow.ode = ode;
     flow.eps = eps;
     flow.denoise = false;
     flow.prior_noise = z;
+    return ito_ode_sample(&p->sde, &p->score, &flow, starts, x, NULL, err);
+}
+
+/* Tolerances that accept every step; the first and the longest give its length. */
+static ito_status solve_by_steps(const problem *p, double steps, const double *z, double *x, ito_error *err) {
+    ito_ode_options ode = ito_ode_default();
+    ode.method = p->options.predictor;
+    ode.rtol = 1;
+    ode.atol = 1e6;
+    ode.first_step = ode.max_step = (p->sde.T - eps) / steps;
+    return solve(p, ode, z, x, err);
+}
+
+static ito_status measure_ode(problem *p, order_curve *out, ito_error *err) {
+    double z[starts], x[starts], exact[starts];
+    ito__philox unused = {0};
+    ito_ode_options tight = ito_ode_default();
+    tight.rtol = tight.atol = 1e-13;
+    for (int k = 0; k < starts; k++) z[k] = 4.0 * k / (starts - 1) - 2;
     ito_status st;
-    if ((st = ito_ode_sample(&p->sde, &p->score, &flow, starts, exact, NULL, err)) != ITO_OK) return st;
+    if ((st = solve(p, tight, z, exact, err)) != ITO_OK) return st;
     for (int i = 0; i < order_points; i++) {
-        if ((st = run(p, (int64_t)out->N[i], ito__philox_noise(&unused), starts, z, x, err)) != ITO_OK)
-            return st;
-        out->error[i] = 0;
-        for (int k = 0; k < starts; k++) out->error[i] = fmax(out->error[i], fabs(x[k] - exact[k]));
+        st = p->method == NULL ? solve_by_steps(p, out->N[i], z, x, err)
+                               : run(p, (int64_t)out->N[i], ito__philox_noise(&unused), starts, z, x, err);
+        if (st != ITO_OK) return st;
+        out->error[i] = root_mean_square(starts, x, exact);
     }
     return ITO_OK;
 }
 
 ito_status order_measure(const order_case *c, order_curve *out, ito_error *err) {
     static ito_status (*const measure[order_kind_count])(problem *, order_curve *, ito_error *) = {
-        [order_strong] = measure_strong,
-        [order_weak] = measure_weak,
-        [order_weak_step] = measure_weak_step,
-        [order_ode] = measure_ode,
+        [order_strong] = measure_strong, [order_weak] = measure_weak,  [order_weak_step] = measure_weak_step,
+        [order_ode] = measure_ode,       [order_solver] = measure_ode,
     };
     problem p = {0};
     ito_status st;
-    for (int i = 0; i < order_points; i++) out->N[i] = first_steps << i;
+    for (int i = 0; i < order_points; i++) out->N[i] = c->N[i];
     if ((st = open(&p, c, err)) != ITO_OK) goto done;
     if ((st = measure[c->kind](&p, out, err)) != ITO_OK) goto done;
     out->order = slope_order(order_points, out->N, out->error);

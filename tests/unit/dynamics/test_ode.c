@@ -134,6 +134,30 @@ static void the_way_back_ends_at_the_start(void **state) {
     assert_true(smooth_error(0, y) < bound);
 }
 
+/* Nearly at rest at first, so that a step could be very long; the times it is evaluated at are kept. */
+static ito_status waking(void *self, double t, const double *y, double *dydt, ito_error *err) {
+    double *range = self;
+    (void)y, (void)err;
+    range[0] = fmin(range[0], t);
+    range[1] = fmax(range[1], t);
+    dydt[0] = 1e-9 + t * t;
+    return ITO_OK;
+}
+
+static void f_is_evaluated_within_the_span_alone(void **state) {
+    (void)state;
+    for (int i = 0; ito_ode_method_name(i) != NULL; i++) {
+        double range[2] = {HUGE_VAL, -HUGE_VAL}, y = 1;
+        const ito_ode ode = {.self = range, .dim = 1, .rhs = waking};
+        ito_ode_options options = ito_ode_default();
+        options.method = ito_ode_method_name(i);
+        assert_int_equal(ito_ode_solve(&ode, &options, 0, 0.5, &y, NULL, NULL), ITO_OK);
+        print_message("%-16s f at %g to %g\n", options.method, range[0], range[1]);
+        assert_true(range[0] >= 0 && range[1] <= 0.5);
+        assert_true(fabs(y - (1 + 0.125 / 3)) < 1e-4);
+    }
+}
+
 static ito_status explode(void *self, double t, const double *y, double *dydt, ito_error *err) {
     (void)self, (void)t, (void)err;
     dydt[0] = y[0] * y[0];
@@ -265,6 +289,7 @@ int main(void) {
         cmocka_unit_test(orders_are_those_of_the_tableau),
         cmocka_unit_test(error_follows_the_tolerance),
         cmocka_unit_test(the_way_back_ends_at_the_start),
+        cmocka_unit_test(f_is_evaluated_within_the_span_alone),
         cmocka_unit_test(a_vanishing_step_ends_with_a_message),
         cmocka_unit_test(bad_arguments_are_named),
         cmocka_unit_test(callbacks_stop_and_come_back_unchanged),

@@ -70,7 +70,8 @@ static void names_come_kinds_first_and_unknown_ones_list_them(void **state) {
     assert_non_null(strstr(err.message, "sampler: \"quick\" is not known: use one of pc, ode,"));
     sampler.kind = (ito_sampler_kind)99;
     double x;
-    const ito_score score = {.dim = 1};
+    mixture mix = {.sde = sde, .K = 1, .dim = 1, .w = &one, .m = zero, .s = &data_std};
+    const ito_score score = mixture_score(&mix);
     assert_int_equal(ito_sample(&sde, &score, &sampler, 1, &x, NULL, &err), ITO_E_ARG);
     assert_non_null(strstr(err.message, "kind: 99"));
 }
@@ -112,7 +113,7 @@ static ito_status keep(void *self, int64_t index, double t, int64_t rows, int64_
 
 static void frames_lead_from_the_prior_to_the_finished_sample(void **state) {
     (void)state;
-    for (int kind = 0; kind <= ITO_SAMPLER_PC; kind++) {
+    for (int kind = 0; kind < ITO_SAMPLER_KIND_COUNT; kind++) {
         double m[dim], x[dim];
         mixture mix = gaussian(ITO_SDE_VP, m);
         const ito_score score = mixture_score(&mix);

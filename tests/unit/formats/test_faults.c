@@ -83,8 +83,28 @@ static ito_status write_webp(const char *path, ito_error *err) {
 static ito_status write_plot(const char *path, ito_error *err) {
     static const double x[] = {1, 2};
     const ito_series s = {"s", 2, x, x};
-    const ito_plot plot = {"t", "x", "y", false, false, 1, &s};
+    const ito_plot plot = {.title = "t", .x_label = "x", .y_label = "y", .n = 1, .series = &s};
     return ito_plot_write(path, &plot, err);
+}
+
+static ito_status write_scatter(const char *path, ito_error *err) {
+    static const double x[] = {0, 0.5}, density[] = {1};
+    const ito_scatter s = {.title = "t", .half = 1, .n = 1, .x = x, .side = 1, .density = density};
+    ito_images im;
+    ito_status st = ito_scatter_draw(&s, 64, &im, err);
+    assert_int_equal(st == ITO_OK, im.pixels != NULL);
+    if (st == ITO_OK) st = ito_png_write(path, im.pixels, 64, 64, 3, err);
+    ito_images_release(&im);
+    return st;
+}
+
+static ito_status write_npy(const char *path, ito_error *err) {
+    return ito_npy_write(path, &tensors[0], err);
+}
+
+static ito_status write_csv(const char *path, ito_error *err) {
+    static const char *const names[] = {"x"};
+    return ito_csv_write(path, 1, 1, names, (const double[]){1}, err);
 }
 
 static ito_status write_idx(const char *path, ito_error *err) {
@@ -108,6 +128,25 @@ static ito_status read_safetensors(const char *path, ito_error *err) {
 
 static ito_status read_npz(const char *path, ito_error *err) {
     return read_tensors(ito_npz_open, path, err);
+}
+
+/* Both containers of a file by PyTorch; the path is that of a file which is not needed. */
+static ito_status open_pth(const char *path, ito_error *err) {
+    ito_tensor_file *f = NULL;
+    ito_status st = ito_pth_open(path, &f, err);
+    assert_int_equal(st == ITO_OK, f != NULL);
+    ito_tensor_file_close(f);
+    return st;
+}
+
+static ito_status read_pth(const char *path, ito_error *err) {
+    (void)path;
+    return open_pth("tests/golden/pth/new_zip.pth", err);
+}
+
+static ito_status read_legacy_pth(const char *path, ito_error *err) {
+    (void)path;
+    return open_pth("tests/golden/pth/old_legacy.pth", err);
 }
 
 static ito_status read_png(const char *path, ito_error *err) {
@@ -173,6 +212,11 @@ static void every_failing_allocation_is_reported(void **state) {
         {"x.png", write_png, read_png},
         {"x.webp", write_webp, read_text},
         {"plot.png", write_plot, read_png},
+        {"scatter.png", write_scatter, read_png},
+        {"x.npy", write_npy, read_text},
+        {"x.csv", write_csv, read_text},
+        {"pth", write_csv, read_pth},
+        {"legacy pth", write_csv, read_legacy_pth},
         {"x-idx", write_idx, read_idx},
         {"folder", make_folder, make_folder},
     };

@@ -26,6 +26,15 @@ static const ito_tensor arrays[] = {
 };
 enum { ARRAYS = sizeof arrays / sizeof arrays[0] };
 
+static void expect_equal(const ito_tensor *t, const ito_tensor *expected) {
+    assert_non_null(t);
+    assert_int_equal(t->dtype, expected->dtype);
+    assert_int_equal(t->rank, expected->rank);
+    assert_int_equal(t->count, expected->count);
+    for (int k = 0; k < t->rank; k++) assert_int_equal(t->dim[k], expected->dim[k]);
+    assert_memory_equal(t->data, t->count ? expected->data : "", (size_t)t->count * ito_dtype_size(t->dtype));
+}
+
 static void arrays_read_back_as_written(void **state) {
     const char *path = scratch_path("example.npz");
     ito_tensor_file *f = NULL;
@@ -35,16 +44,41 @@ static void arrays_read_back_as_written(void **state) {
     assert_int_equal(ito_npz_open(path, &f, &err), ITO_OK);
     assert_int_equal(ito_tensor_file_count(f), ARRAYS);
     for (int i = 0; i < ARRAYS; i++) {
-        const ito_tensor *t = ito_tensor_file_find(f, arrays[i].name);
-        assert_non_null(t);
-        assert_int_equal(t->dtype, arrays[i].dtype);
-        assert_int_equal(t->rank, arrays[i].rank);
-        assert_int_equal(t->count, arrays[i].count);
-        for (int k = 0; k < t->rank; k++) assert_int_equal(t->dim[k], arrays[i].dim[k]);
-        assert_memory_equal(t->data, t->count ? arrays[i].data : "",
-                            (size_t)t->count * ito_dtype_size(t->dtype));
+        expect_equal(ito_tensor_file_find(f, arrays[i].name), &arrays[i]);
     }
     ito_tensor_file_close(f);
+}
+
+static void single_arrays_read_back_as_written(void **state) {
+    (void)state;
+    for (int i = 0; i < ARRAYS; i++) {
+        const char *path = scratch_path("single.npy");
+        ito_tensor_file *f = NULL;
+        assert_int_equal(ito_npy_write(path, &arrays[i], NULL), ITO_OK);
+        assert_int_equal(ito_npy_open(path, "mine", &f, NULL), ITO_OK);
+        assert_int_equal(ito_tensor_file_count(f), 1);
+        expect_equal(ito_tensor_file_find(f, "mine"), &arrays[i]);
+        ito_tensor_file_close(f);
+    }
+}
+
+static void damaged_single_arrays_are_refused(void **state) {
+    const char *path = scratch_path("damaged.npy");
+    size_t length = 0;
+    ito_error err;
+    (void)state;
+    assert_int_equal(ito_npy_write(path, &arrays[0], NULL), ITO_OK);
+    unsigned char *whole = scratch_read(path, &length);
+    for (size_t cut = 0; cut < length; cut++) {
+        ito_tensor_file *f = (ito_tensor_file *)whole;
+        assert_int_equal(ito_file_write(path, whole, cut, NULL), ITO_OK);
+        assert_int_equal(ito_npy_open(path, "x", &f, &err), ITO_E_FORMAT);
+        assert_null(f);
+        assert_non_null(strstr(err.message, "damaged.npy: "));
+    }
+    ito_tensor_file *f = NULL;
+    assert_int_equal(ito_npy_open(scratch_path("missing.npy"), "x", &f, &err), ITO_E_IO);
+    free(whole);
 }
 
 static void equal_arrays_give_equal_files(void **state) {
@@ -73,6 +107,25 @@ static void headers_are_laid_out_as_numpy_does(void **state) {
                         "\x93NUMPY\1\0\x76\0{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", 69);
     assert_int_equal(header[127], '\n');
     assert_int_equal(header[126], ' ');
+}
+
+static void an_array_alone_is_header_and_data(void **state) {
+    (void)state;
+    for (int i = 0; i < ARRAYS; i++) {
+        char header[ITO__NPY_HEADER_MAX];
+        size_t length, head, bytes = (size_t)arrays[i].count * ito_dtype_size(arrays[i].dtype);
+        assert_int_equal(ito_npy_write(scratch_path("one.npy"), &arrays[i], NULL), ITO_OK);
+        unsigned char *file = scratch_read(scratch_path("one.npy"), &length);
+        assert_int_equal(ito__npy_header("one.npy", &arrays[i], header, &head, NULL), ITO_OK);
+        assert_int_equal(length, head + bytes);
+        assert_memory_equal(file, header, head);
+        assert_memory_equal(file + head, bytes ? arrays[i].data : "", bytes);
+        free(file);
+    }
+    const ito_tensor wrong = {"wrong", ITO_DTYPE_F64, 1, {2}, 1, f64};
+    ito_error err;
+    assert_int_equal(ito_npy_write(scratch_path("wrong.npy"), &wrong, &err), ITO_E_ARG);
+    assert_int_not_equal(access(scratch_path("wrong.npy"), F_OK), 0);
 }
 
 static void bfloat16_is_refused(void **state) {
@@ -263,8 +316,11 @@ static void what_is_no_array_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arrays_read_back_as_written),
+        cmocka_unit_test(single_arrays_read_back_as_written),
+        cmocka_unit_test(damaged_single_arrays_are_refused),
         cmocka_unit_test(equal_arrays_give_equal_files),
         cmocka_unit_test(headers_are_laid_out_as_numpy_does),
+        cmocka_unit_test(an_array_alone_is_header_and_data),
         cmocka_unit_test(bfloat16_is_refused),
         cmocka_unit_test(an_archive_of_nothing_is_refused),
         cmocka_unit_test(names_that_clash_are_refused),

@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -63,7 +64,8 @@ static void a_rising_line_crosses_the_middle(void **state) {
 static void equal_plots_give_equal_files(void **state) {
     const double x[] = {1, 10, 100}, y[] = {1e-3, 1, 20};
     const ito_series s = {"loss", 3, x, y};
-    const ito_plot plot = {"title", "x", "y", true, true, 1, &s};
+    const ito_plot plot = {
+        .title = "title", .x_label = "x", .y_label = "y", .log_x = true, .log_y = true, .n = 1, .series = &s};
     ito_images one, two;
     (void)state;
     draw(&plot, &one);
@@ -111,7 +113,8 @@ static void a_logarithmic_axis_straightens_a_power(void **state) {
 static void values_that_cannot_be_drawn_are_left_out(void **state) {
     const double x[] = {1, 2, 3, 4, 5, 6, 7}, y[] = {1, NAN, INFINITY, -1, 0, 1e301, 2};
     const ito_series s = {"holes", 7, x, y};
-    const ito_plot plot = {"t", "x", "y", false, true, 1, &s};
+    const ito_plot plot = {
+        .title = "t", .x_label = "x", .y_label = "y", .log_x = false, .log_y = true, .n = 1, .series = &s};
     ito_images im;
     (void)state;
     draw(&plot, &im);
@@ -126,7 +129,13 @@ static void odd_ranges_are_drawn(void **state) {
     for (size_t k = 0; k < sizeof ranges / sizeof ranges[0]; k++) {
         const ito_series s = {"range", 2, ranges[k], ranges[k]};
         for (int log = 0; log < 2; log++) {
-            const ito_plot plot = {"odd", "x", "y", log, log, 1, &s};
+            const ito_plot plot = {.title = "odd",
+                                   .x_label = "x",
+                                   .y_label = "y",
+                                   .log_x = log,
+                                   .log_y = log,
+                                   .n = 1,
+                                   .series = &s};
             ito_images im;
             if (log && ranges[k][0] <= 0) continue;
             draw(&plot, &im);
@@ -159,11 +168,85 @@ static void many_curves_and_strange_labels_do_no_harm(void **state) {
     for (int i = 0; i < 299; i++) label[i] = (char)(i + 1);
     label[299] = '\0';
     for (int k = 0; k < MANY; k++) s[k] = (ito_series){label, 2, x, y};
-    const ito_plot plot = {label, label, label, false, false, MANY, s};
+    const ito_plot plot = {.title = label,
+                           .x_label = label,
+                           .y_label = label,
+                           .log_x = false,
+                           .log_y = false,
+                           .n = MANY,
+                           .series = s};
     draw(&plot, &im);
     ito_images_release(&im);
-    const ito_plot three = {label, label, label, false, false, 3, s};
+    const ito_plot three = {.title = label,
+                            .x_label = label,
+                            .y_label = label,
+                            .log_x = false,
+                            .log_y = false,
+                            .n = 3,
+                            .series = s};
     draw(&three, &im);
+    ito_images_release(&im);
+}
+
+/* Pixels of a colour within a box. */
+static int count_near(const ito_images *im, int top, int bottom, int red, int green, int blue) {
+    int count = 0;
+    for (int i = top; i < bottom; i++) {
+        for (int j = 0; j < im->width; j++) {
+            const uint8_t *p = im->pixels + 3 * (im->width * i + j);
+            count += abs(p[0] - red) < 8 && abs(p[1] - green) < 8 && abs(p[2] - blue) < 8;
+        }
+    }
+    return count;
+}
+
+/* Two charts, the second with a band over the lower half of its range and a legend beside. */
+static void charts_stand_below_one_another(void **state) {
+    const double x[] = {1, 2, 3, 4}, y[] = {1, 4, 2, 3};
+    const ito_series s[] = {{"first", 4, x, y}, {"second", 4, x, x}};
+    const ito_plot plots[] = {{.title = "upper", .n = 1, .series = s},
+                              {.title = "lower",
+                               .n = 2,
+                               .series = s,
+                               .y_low = 1,
+                               .y_high = 5,
+                               .band_label = "band",
+                               .band_low = 1,
+                               .band_high = 3,
+                               .legend_beside = true}};
+    ito_images im;
+    ito_error err;
+    (void)state;
+    assert_int_equal(ito_plots_write(scratch_path("two.png"), 2, plots, &err), ITO_OK);
+    assert_int_equal(ito_png_read(scratch_path("two.png"), &im, &err), ITO_OK);
+    assert_int_equal(im.height, 1080);
+    int above = count_near(&im, 0, 540, 218, 218, 218), below = count_near(&im, 540, 1080, 218, 218, 218);
+    int orange = count_near(&im, 540, 1080, 213, 94, 0);
+    printf("%d and %d pixels of the band, %d of the second curve\n", above, below, orange);
+    assert_true(above < 500 && below > 700 * 200 && below < 820 * 240 && orange > 500);
+    ito_images_release(&im);
+    assert_int_equal(ito_plots_write(scratch_path("two.png"), 9, plots, &err), ITO_E_ARG);
+}
+
+/* Two dozen curves: rows of the legend stand closer, and the last colour is there too. */
+static void many_curves_are_named_beside(void **state) {
+    enum { MANY = 24 };
+    const double x[] = {1, 2}, y[] = {1, 2};
+    ito_series s[MANY];
+    ito_images im;
+    int brown = 0;
+    (void)state;
+    for (int k = 0; k < MANY; k++) s[k] = (ito_series){"curve", 2, x, y};
+    const ito_plot plot = {.n = MANY, .series = s, .legend_beside = true};
+    draw(&plot, &im);
+    for (int i = 0; i < 540; i++) {
+        for (int j = 860; j < 960; j++) { /* right of the chart */
+            const uint8_t *p = im.pixels + 3 * (960 * i + j);
+            brown += p[0] == 140 && p[1] == 86 && p[2] == 48;
+        }
+    }
+    printf("%d brown pixels in the legend, bound 15\n", brown); /* of curves 8, 16 and 24 */
+    assert_true(brown > 15);
     ito_images_release(&im);
 }
 
@@ -208,6 +291,8 @@ int main(void) {
         cmocka_unit_test(odd_ranges_are_drawn),
         cmocka_unit_test(a_plot_without_points_is_refused),
         cmocka_unit_test(many_curves_and_strange_labels_do_no_harm),
+        cmocka_unit_test(charts_stand_below_one_another),
+        cmocka_unit_test(many_curves_are_named_beside),
         cmocka_unit_test(every_letter_has_a_drawing_of_its_own),
         cmocka_unit_test(lines_cover_their_area),
     };

@@ -113,6 +113,7 @@ static void the_score_is_the_factor_times_the_output(void **state) {
     float x[N * DIM], labels[N], out[N * DIM];
     assert_int_equal(score.dim, DIM);
     assert_null(score.vjp);
+    assert_null(score.eval_vjp);
     for (int i = 0; i < N * DIM; i++) x[i] = (float)f->x[i];
     for (int i = 0; i < N; i++) labels[i] = (float)(999 * f->t[i]);
     require(score.eval(score.self, N, f->x, f->t, got, &err), &err);
@@ -144,6 +145,25 @@ static void results_do_not_depend_on_the_batch(void **state) {
     print_message("  vjp: %g relative\n", largest_difference(N * DIM, whole, split) / scale);
     assert_true(largest_difference(N * DIM, whole, split) < 1e-5 * scale);
     ito_network_score_free(s2);
+    ito_network_score_free(s);
+}
+
+/* The plan of the gradient holds the forward pass; it may be laid out otherwise than the one alone. */
+static void value_and_vjp_in_one_go_are_those_of_two_calls(void **state) {
+    fixture *f = *state;
+    ito_error err = {0};
+    ito_sde ve = ito_sde_default(ITO_SDE_VE);
+    ito_network_score *s = score_of(f, &ve, 2, true);
+    ito_score score = ito_network_score_view(s);
+    double value[2][N * DIM], vjp[2][N * DIM];
+    require(score.eval(score.self, N, f->x, f->t, value[0], &err), &err);
+    require(score.vjp(score.self, N, f->x, f->t, f->v, vjp[0], &err), &err);
+    require(score.eval_vjp(score.self, N, f->x, f->t, f->v, value[1], vjp[1], &err), &err);
+    double scale = 0;
+    for (int i = 0; i < N * DIM; i++) scale = fmax(scale, fabs(value[0][i]));
+    print_message("  score: %g relative\n", largest_difference(N * DIM, value[0], value[1]) / scale);
+    assert_true(largest_difference(N * DIM, value[0], value[1]) < 1e-5 * scale);
+    assert_memory_equal(vjp[0], vjp[1], sizeof vjp[0]);
     ito_network_score_free(s);
 }
 
@@ -313,6 +333,7 @@ int main(void) {
         cmocka_unit_test(discrete_networks_take_whole_numbers),
         cmocka_unit_test(the_score_is_the_factor_times_the_output),
         cmocka_unit_test(results_do_not_depend_on_the_batch),
+        cmocka_unit_test(value_and_vjp_in_one_go_are_those_of_two_calls),
         cmocka_unit_test(the_vjp_is_the_derivative),
         cmocka_unit_test(an_unconditional_network_is_a_score_too),
         cmocka_unit_test(guidance_weighs_a_class_against_none),
