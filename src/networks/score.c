@@ -49,8 +49,7 @@ struct ito_network_score {
     ito_node *classes;                     /* NULL in a network without */
     ito_plan *forward, *backward;
     ito_workspace *ws_forward, *ws_backward;
-    /* One batch each. */
-    float *x_data, *labels_data, *classes_data, *v_data, *out_data, *grad_data;
+    float *x_data, *labels_data, *classes_data, *v_data, *out_data, *grad_data; /* one batch each */
 };
 
 ito_network_score_options ito_network_score_default(void) {
@@ -201,27 +200,27 @@ static void to_float(int64_t n, const double *x, float *out) {
     for (int64_t i = 0; i < n; i++) out[i] = (float)x[i];
 }
 
+/* result = weight factor(t) data of pass k, row by row, added to what the passes before gave. */
+static void add_rows(const ito_network_score *s, int k, int64_t n, const double *t, const float *data,
+                     double *result) {
+    for (int64_t i = 0; i < n; i++) {
+        double factor = s->pass[k].weight * ito_network_score_factor(&s->sde, s->continuous, t[i]);
+        for (int64_t j = i * s->dim; j < (i + 1) * s->dim; j++)
+            result[j] = (k > 0 ? result[j] : 0) + factor * (double)data[j];
+    }
+}
+
 static double label_at(const ito_network_score *s, double t) {
     if (s->raw_labels && !s->continuous && s->sde.kind == ITO_SDE_VP)
         return t / s->sde.T * (double)(s->sde.steps - 1);
     return ito_network_label(&s->sde, s->continuous, t);
 }
 
-/* The network's output, or its gradient, for what is in the buffers and one class for all. */
+/* The network's output, and its gradient, for what is in the buffers and one class for all. */
 static ito_status run_plan(ito_network_score *s, bool backward, double class, ito_error *err) {
     for (int64_t i = 0; i < s->batch; i++) s->classes_data[i] = (float)class;
     return backward ? ito_plan_run(s->backward, s->ws_backward, err)
                     : ito_plan_run(s->forward, s->ws_forward, err);
-}
-
-/* result = weight factor(t) data, row by row; added to what earlier passes left there. */
-static void scale_rows(const ito_network_score *s, int64_t n, const double *t, int pass, const float *data,
-                       double *result) {
-    for (int64_t i = 0; i < n; i++) {
-        double factor = s->pass[pass].weight * ito_network_score_factor(&s->sde, s->continuous, t[i]);
-        for (int64_t j = i * s->dim; j < (i + 1) * s->dim; j++)
-            result[j] = (pass ? result[j] : 0) + factor * (double)data[j];
-    }
 }
 
 /* One batch of at most s->batch samples, through the forward plan, or the backward plan if v is given. score
@@ -239,8 +238,8 @@ static ito_status run_batch(ito_network_score *s, int64_t n, const double *x, co
     for (int k = 0; k < s->passes; k++) {
         ito_status st = run_plan(s, v != NULL, s->pass[k].class, err);
         if (st != ITO_OK) return st;
-        if (score) scale_rows(s, n, t, k, s->out_data, score);
-        if (vjp_out) scale_rows(s, n, t, k, s->grad_data, vjp_out);
+        if (score) add_rows(s, k, n, t, s->out_data, score);
+        if (vjp_out) add_rows(s, k, n, t, s->grad_data, vjp_out);
     }
     return ITO_OK;
 }
