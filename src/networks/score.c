@@ -109,7 +109,7 @@ static ito_status choose_passes(ito_network_score *s, const ito_network_config *
                                 const ito_network_score_options *o, ito_error *err) {
     if (o->class_index < -1 || (o->class_index >= 0 && o->class_index >= c->classes))
         return ito_error_set(err, ITO_E_ARG,
-                             "class_index: is %lld, the network has %lld classes: use -1 for "
+                             "class: is %lld, the network has %lld classes: use -1 for "
                              "none, or one of 0 to %lld",
                              (long long)o->class_index, (long long)c->classes, (long long)c->classes - 1);
     if (!isfinite(o->guidance))
