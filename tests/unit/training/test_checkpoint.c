@@ -72,7 +72,8 @@ static void skipped_steps_are_remembered(void **state) {
     ito_error err = {0};
     fixture_init(&f);
     ito_trainer *a = fixture_trainer(&f, 0), *b = fixture_trainer(&f, 0);
-    a->count = (ito__counters){.step = 70, .images = 280, .updates = 66, .skipped = 4, .skipped_in_a_row = 3};
+    a->count = (ito__counters){
+        .step = 70, .images = 280, .updates = 66, .skipped = 4, .skipped_in_a_row = 3, .ema_updates = 67};
     const char *path = fixture_path(&f, "checkpoint.safetensors");
     save(a, path);
     require(ito_trainer_load(b, path, &err), &err);
