@@ -100,9 +100,9 @@ static ito_status restore(training *t, ito_error *err) {
     return st;
 }
 
-/* A resumed run that has a step of its own goes on from that. */
+/* Before the run directory is touched: a file that does not fit leaves nothing behind. A resumed run that has
+ * a checkpoint of its own goes on from that all the same. */
 static ito_status start_from(training *t, ito_error *err) {
-    if (ito_trainer_steps(t->trainer) > 0) return ITO_OK;
     ito_status st = ito_trainer_load(t->trainer, t->o->from, err);
     if (st == ITO_OK)
         cli_progress_say(&t->progress, "starting from %s at step %lld", t->o->from,
@@ -122,9 +122,9 @@ static ito_status prepare(training *t, ito_error *err) {
     options.plan = t->plan;
     if (t->o->micro_batch > 0) options.micro_batch = t->o->micro_batch;
     if (st == ITO_OK) st = ito_trainer_create(&t->recipe, t->data, &options, &t->trainer, err);
+    if (st == ITO_OK && t->o->from) st = start_from(t, err);
     if (st == ITO_OK) st = cli_run_open(&t->run, folder, err);
     if (st == ITO_OK && t->o->resume) st = restore(t, err);
-    if (st == ITO_OK && t->o->from) st = start_from(t, err);
     if (st == ITO_OK) st = cli_run_begin(&t->run, &t->recipe, ito_trainer_steps(t->trainer), err);
     return st;
 }
