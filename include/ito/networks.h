@@ -114,8 +114,11 @@ ito_node *ito_network_build(const ito_network_config *c, ito_node *x, ito_node *
 ito_node *ito_network_build_classes(const ito_network_config *c, ito_node *x, ito_node *labels,
                                     ito_node *classes, bool train);
 
-/* What a network's output means, SPEC section 3: VP/sub-VP continuous: label 999 t, score = -out / b(t);
- * VE continuous: label sigma(t), score = out. The one place that knows. */
+/* What a network's output means, SPEC section 3. The one place that knows.
+ *   VP, sub-VP   continuous: label 999 t, score = -out / b(t)
+ *                discrete (VP): label i = round(t (N-1) / T), score = -out / sqrt(1 - abar_i)
+ *   VE           continuous: label sigma(t), discrete: round((T - t) (N-1) / T), 0 the largest; score = out
+ */
 double ito_network_label(const ito_sde *sde, bool continuous, double t);
 /* score = ito_network_score_factor * out */
 double ito_network_score_factor(const ito_sde *sde, bool continuous, double t);
@@ -124,8 +127,14 @@ double ito_network_score_factor(const ito_sde *sde, bool continuous, double t);
  * Belongs to one thread at a time. */
 typedef struct ito_network_score ito_network_score;
 typedef struct ito_network_score_options {
-    int64_t batch;         /* 64 */
-    bool continuous;       /* labels: true */
+    int64_t batch;   /* 64 */
+    bool continuous; /* labels: true */
+    bool raw_labels; /* VP, discrete: t (N-1) / T unrounded, as the published samples were made: false */
+    /* Of a network with classes: s(x, t | class) weighed against s(x, t) of no class in particular,
+     * s + guidance (s(class) - s): 0 ignores the class, 1 is the class's own score, more exaggerates it at
+     * the price of a second run of the network. Ho & Salimans 2022. */
+    int64_t class_index;   /* -1: none */
+    double guidance;       /* 1 */
     ito_plan_options plan; /* precision ITO_F32; frozen is set by the function */
     bool with_vjp;         /* also plan the gradient with respect to x */
 } ito_network_score_options;
@@ -136,7 +145,8 @@ ito_status ito_network_score_create(const ito_network_config *c, const ito_sde *
                                     ito_error *err);
 void ito_network_score_free(ito_network_score *s);
 ito_score ito_network_score_view(ito_network_score *s); /* borrowed */
-/* The raw network: out[k] = net(x[k], labels[k]); x, out [n, C, S, S] floats, labels [n]. */
+/* The raw network: out[k] = net(x[k], labels[k]); x, out [n, C, S, S] floats, labels [n]; of the options'
+ * class. */
 ito_status ito_network_score_forward(ito_network_score *s, int64_t n, const float *x, const float *labels,
                                      float *out, ito_error *err);
 const ito_plan *ito_network_score_plan(const ito_network_score *s); /* of the forward pass; borrowed */

@@ -35,6 +35,7 @@ typedef enum ito_purpose {
     ITO_RNG_PROBE,      /* trace probes */
     ITO_RNG_USER,       /* free for embedding programs */
     ITO_RNG_POINTS,     /* samples of analytic densities and point sets */
+    ITO_RNG_CLASS,      /* whether a training example's class is hidden */
     ITO_RNG_PURPOSE_COUNT
 } ito_purpose;
 

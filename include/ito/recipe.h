@@ -54,6 +54,9 @@ typedef struct ito_sampling_config {
     double rtol, atol;       /* 1e-5 both: of ODE samplers */
     bool batch_norms;        /* Langevin norms over the batch, as the published recipes */
     bool probability_flow;
+    bool raw_labels;     /* these three as of ito_network_score_options: false */
+    int64_t class_index; /* "class": -1 */
+    double guidance;     /* 1 */
     bool noise_removal;
 } ito_sampling_config;
 

@@ -8,7 +8,8 @@
  *   while (ito_trainer_step(t, &report, err) == ITO_OK && ...) ...
  *   ito_trainer_save(t, path, err);
  *
- * Loss: [SDE] Eq 7 in continuous time with the recipe's objective (SPEC section 4). Optimizer: Adam with
+ * Loss: [SDE] Eq 7 with the recipe's objective (SPEC section 4): continuous time, or the discrete losses of
+ * SMLD (VE) and DDPM (VP). Optimizer: Adam with
  * linear warm-up, global-norm clipping, L2 weight decay; an exponential moving average of the weights is what
  * one samples from.
  *
@@ -54,8 +55,8 @@ typedef struct ito_step_report {
 
 /* Plans the step and draws the initial weights (stream INIT of training.seed); the EMA starts as their copy.
  * dataset is borrowed, was opened with recipe->data, and may be NULL if only ito_trainer_step_on is called.
- * Errors: those of ito_recipe_check; SHAPE when micro_batch does not divide training.batch_size; UNSUPPORTED
- * for objective.continuous = false; NOMEM. */
+ * Errors: those of ito_recipe_check; SHAPE when micro_batch does not divide training.batch_size, or the
+ * data set's images or classes are not the network's; NOMEM. */
 ito_status ito_trainer_create(const ito_recipe *recipe, const ito_dataset *dataset,
                               const ito_trainer_options *options, ito_trainer **out, ito_error *err);
 void ito_trainer_free(ito_trainer *t);
@@ -66,7 +67,8 @@ void ito_trainer_free(ito_trainer *t);
  * tensor that is not finite; ARG without a data set. */
 ito_status ito_trainer_step(ito_trainer *t, ito_step_report *report, ito_error *err);
 /* The same on the caller's images instead of the data set's: x [batch_size, C, S, S], clean states in the
- * range of data.centered. Times, noise and dropout are those that the step would have had anyway. */
+ * range of data.centered; a network with classes is shown none. Times, noise and dropout are those that the
+ * step would have had anyway. */
 ito_status ito_trainer_step_on(ito_trainer *t, const float *x, ito_step_report *report, ito_error *err);
 
 int64_t ito_trainer_steps(const ito_trainer *t);  /* completed */

@@ -183,6 +183,9 @@ ito_status cli_source_prepare(cli_source *s, const cli_common *common, int64_t b
     }
     o.batch = batch;
     o.continuous = s->recipe.objective.continuous;
+    o.raw_labels = s->recipe.sampling.raw_labels;
+    o.class_index = s->recipe.sampling.class_index;
+    o.guidance = s->recipe.sampling.guidance;
     o.with_vjp = with_vjp;
     st = ito_network_score_create(&s->recipe.network, &s->recipe.sde, s->model->params, &o, &s->network, err);
     if (st == ITO_OK) s->score = ito_network_score_view(s->network);

@@ -205,7 +205,8 @@ static ito_status time_plan(bench *b, const cli_network *network, ito_node *outp
     if (st == ITO_OK) st = ito_workspace_create(p.plan, &p.ws, err);
     if (st == ITO_OK) st = ito_workspace_bind_params(p.ws, network->graph, b->params, err);
     if (st == ITO_OK) st = ito_workspace_bind(p.ws, network->x, b->x, err);
-    if (st == ITO_OK) st = ito_workspace_bind(p.ws, network->labels, b->labels, err);
+    if (st == ITO_OK && ito_network_reads_labels(&b->recipe.network))
+        st = ito_workspace_bind(p.ws, network->labels, b->labels, err);
     if (st == ITO_OK) st = ito_workspace_bind(p.ws, output, result, err);
     if (st == ITO_OK) st = time_calls(b, run_plan, &p, &median, err);
     if (st == ITO_OK) {

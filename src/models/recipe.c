@@ -73,6 +73,12 @@ static ito_status check_together(const ito_recipe *r, const char *where, ito_err
         return ito_error_set(err, st, "%s: network: %s", where, inner.message);
     }
     if ((st = check_labels(r, where, err)) != ITO_OK) return st;
+    if (r->sampling.class_index >= 0 && r->sampling.class_index >= r->network.classes) {
+        return ito_error_set(
+            err, ITO_E_ARG,
+            "%s: sampling.class is %lld, network.classes %lld: use -1 for none, or a smaller one", where,
+            (long long)r->sampling.class_index, (long long)r->network.classes);
+    }
     if (r->objective.eps >= r->sde.T) {
         return ito_error_set(err, ITO_E_ARG, "%s: objective.eps is %g, sde.T is %g: eps must be smaller",
                              where, r->objective.eps, r->sde.T);

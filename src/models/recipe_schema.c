@@ -160,6 +160,12 @@ static const ito__field fields[] = {
     {AT(sampling, atol), ITO__FIELD_REAL, 1e-30, 1, .help = "their absolute tolerance"},
     {AT(sampling, batch_norms), ITO__FIELD_BOOL, .help = "Langevin norms over the batch, as published"},
     {AT(sampling, probability_flow), ITO__FIELD_BOOL, .help = "the predictor follows the ODE"},
+    {AT(sampling, raw_labels), ITO__FIELD_BOOL,
+     .help = "vp, discrete: labels t (N-1) unrounded, as the published samples"},
+    {"sampling", "class", offsetof(ito_recipe, sampling.class_index), ITO__FIELD_INT, -1, 1048575,
+     .help = "networks with classes: the class to sample; -1: none"},
+    {AT(sampling, guidance), ITO__FIELD_REAL, -1e6, 1e6,
+     .help = "weight of the class's score against that of none; 1: its own score"},
     {AT(sampling, noise_removal), ITO__FIELD_BOOL, .help = "end with the mean of the last step"},
 };
 
@@ -214,6 +220,8 @@ ito_recipe ito_recipe_default(void) {
                      .grid = "uniform",
                      .rtol = 1e-5,
                      .atol = 1e-5,
+                     .class_index = -1,
+                     .guidance = 1,
                      .noise_removal = true},
     };
     r.network.image_size = r.data.image_size;

@@ -24,11 +24,10 @@ static double ddpm_variance(const ito_sde *sde, int64_t i) {
 /* Labels of discretely trained networks are whole numbers, as in training. */
 double ito_network_label(const ito_sde *sde, bool continuous, double t) {
     double last = (double)(sde->steps - 1);
-    if (sde->kind == ITO_SDE_VE)
-        return continuous ? ito_sde_std(sde, t) : round((sde->T - t) / sde->T * last);
+    if (sde->kind == ITO_SDE_VE) return continuous ? ito_sde_std(sde, t) : rint((sde->T - t) / sde->T * last);
     /* sub-VP networks exist in continuous form only. */
     if (continuous || sde->kind == ITO_SDE_SUBVP) return 999 * t / sde->T;
-    return round(t / sde->T * last);
+    return rint(t / sde->T * last);
 }
 
 double ito_network_score_factor(const ito_sde *sde, bool continuous, double t) {
@@ -39,24 +38,31 @@ double ito_network_score_factor(const ito_sde *sde, bool continuous, double t) {
 
 struct ito_network_score {
     ito_sde sde;
-    bool continuous;
+    bool continuous, raw_labels;
     int64_t batch, dim;
+    struct pass {
+        double class, weight; /* the score is the weighted sum of what each gives */
+    } pass[2];
+    int passes;
     ito_graph *graph;
     ito_node *x, *labels, *v, *out, *grad; /* v and grad are NULL without a vjp */
+    ito_node *classes;                     /* NULL in a network without */
     ito_plan *forward, *backward;
     ito_workspace *ws_forward, *ws_backward;
-    float *x_data, *labels_data, *v_data, *out_data, *grad_data; /* one batch each */
+    float *x_data, *labels_data, *classes_data, *v_data, *out_data, *grad_data; /* one batch each */
 };
 
 ito_network_score_options ito_network_score_default(void) {
-    return (ito_network_score_options){.batch = 64, .continuous = true, .plan = ito_plan_default()};
+    return (ito_network_score_options){
+        .batch = 64, .continuous = true, .class_index = -1, .guidance = 1, .plan = ito_plan_default()};
 }
 
 static void build(ito_network_score *s, const ito_network_config *c, bool with_vjp) {
     ito_shape shape = ITO_SHAPE(s->batch, c->channels, c->image_size, c->image_size);
     s->x = ito_input(s->graph, "x", shape);
     s->labels = ito_input(s->graph, "labels", ITO_SHAPE(s->batch));
-    s->out = ito_network_build(c, s->x, s->labels, false);
+    if (c->classes > 0) s->classes = ito_input(s->graph, "classes", ITO_SHAPE(s->batch));
+    s->out = ito_network_build_classes(c, s->x, s->labels, s->classes, false);
     if (!with_vjp) return;
     s->v = ito_input(s->graph, "v", shape);
     ito_gradients(s->out, s->v, 1, &s->x, &s->grad);
@@ -69,7 +75,9 @@ static ito_status buffers(ito_network_score *s, ito_error *err) {
     s->out_data = ito__calloc(n, sizeof(float));
     s->grad_data = ito__calloc(n, sizeof(float));
     s->labels_data = ito__calloc((size_t)s->batch, sizeof(float));
-    if (s->x_data && s->v_data && s->out_data && s->grad_data && s->labels_data) return ITO_OK;
+    s->classes_data = ito__calloc((size_t)s->batch, sizeof(float));
+    if (s->x_data && s->v_data && s->out_data && s->grad_data && s->labels_data && s->classes_data)
+        return ITO_OK;
     return ito_error_set(err, ITO_E_NOMEM, "network: no memory for a batch of %lld: use a smaller batch",
                          (long long)s->batch);
 }
@@ -90,9 +98,31 @@ static ito_status prepare(ito_network_score *s, const ito_network_config *c, ito
     if (ito_network_reads_labels(c) &&
         (st = ito_workspace_bind(*ws, s->labels, s->labels_data, err)) != ITO_OK)
         return st;
+    if (s->classes && (st = ito_workspace_bind(*ws, s->classes, s->classes_data, err)) != ITO_OK) return st;
     if (with_grad && (st = ito_workspace_bind(*ws, s->v, s->v_data, err)) != ITO_OK) return st;
     if (with_grad && (st = ito_workspace_bind(*ws, s->grad, s->grad_data, err)) != ITO_OK) return st;
     return ito_workspace_bind(*ws, s->out, s->out_data, err);
+}
+
+/* One pass for the class or for none, two when guidance weighs them. */
+static ito_status choose_passes(ito_network_score *s, const ito_network_config *c,
+                                const ito_network_score_options *o, ito_error *err) {
+    if (o->class_index < -1 || (o->class_index >= 0 && o->class_index >= c->classes))
+        return ito_error_set(err, ITO_E_ARG,
+                             "class_index: is %lld, the network has %lld classes: use -1 for "
+                             "none, or one of 0 to %lld",
+                             (long long)o->class_index, (long long)c->classes, (long long)c->classes - 1);
+    if (!isfinite(o->guidance))
+        return ito_error_set(err, ITO_E_ARG, "guidance: is %g: use a finite number, as 1", o->guidance);
+    double none = (double)c->classes;
+    s->passes = 1;
+    s->pass[0] = (struct pass){none, 1};
+    if (o->class_index < 0 || o->guidance == 0) return ITO_OK;
+    s->pass[0] = (struct pass){(double)o->class_index, o->guidance};
+    if (o->guidance == 1) return ITO_OK;
+    s->pass[1] = (struct pass){none, 1 - o->guidance};
+    s->passes = 2;
+    return ITO_OK;
 }
 
 ito_status ito_network_score_create(const ito_network_config *c, const ito_sde *sde, ito_params *params,
@@ -124,6 +154,8 @@ ito_status ito_network_score_create(const ito_network_config *c, const ito_sde *
     }
     s->sde = *sde;
     s->continuous = o.continuous;
+    s->raw_labels = o.raw_labels;
+    if ((st = choose_passes(s, c, &o, err)) != ITO_OK) goto done;
     s->batch = o.batch;
     s->dim = c->channels * c->image_size * c->image_size;
     if ((st = ito_graph_create(&s->graph, err)) != ITO_OK) goto done;
@@ -146,6 +178,7 @@ void ito_network_score_free(ito_network_score *s) {
     ito_plan_free(s->backward);
     ito_plan_free(s->forward);
     ito_graph_free(s->graph);
+    ito__free(s->classes_data);
     ito__free(s->labels_data);
     ito__free(s->grad_data);
     ito__free(s->out_data);
@@ -167,13 +200,27 @@ static void to_float(int64_t n, const double *x, float *out) {
     for (int64_t i = 0; i < n; i++) out[i] = (float)x[i];
 }
 
-/* result = factor(t) * data, row by row. */
-static void scale_rows(const ito_network_score *s, int64_t n, const double *t, const float *data,
-                       double *result) {
+/* result = weight factor(t) data of pass k, row by row, added to what the passes before gave. */
+static void add_rows(const ito_network_score *s, int k, int64_t n, const double *t, const float *data,
+                     double *result) {
     for (int64_t i = 0; i < n; i++) {
-        double factor = ito_network_score_factor(&s->sde, s->continuous, t[i]);
-        for (int64_t j = i * s->dim; j < (i + 1) * s->dim; j++) result[j] = factor * (double)data[j];
+        double factor = s->pass[k].weight * ito_network_score_factor(&s->sde, s->continuous, t[i]);
+        for (int64_t j = i * s->dim; j < (i + 1) * s->dim; j++)
+            result[j] = (k > 0 ? result[j] : 0) + factor * (double)data[j];
     }
+}
+
+static double label_at(const ito_network_score *s, double t) {
+    if (s->raw_labels && !s->continuous && s->sde.kind == ITO_SDE_VP)
+        return t / s->sde.T * (double)(s->sde.steps - 1);
+    return ito_network_label(&s->sde, s->continuous, t);
+}
+
+/* The network's output, and its gradient, for what is in the buffers and one class for all. */
+static ito_status run_plan(ito_network_score *s, bool backward, double class, ito_error *err) {
+    for (int64_t i = 0; i < s->batch; i++) s->classes_data[i] = (float)class;
+    return backward ? ito_plan_run(s->backward, s->ws_backward, err)
+                    : ito_plan_run(s->forward, s->ws_forward, err);
 }
 
 /* One batch of at most s->batch samples, through the forward plan, or the backward plan if v is given. score
@@ -182,18 +229,18 @@ static ito_status run_batch(ito_network_score *s, int64_t n, const double *x, co
                             const double *v, double *score, double *vjp_out, ito_error *err) {
     to_float(n * s->dim, x, s->x_data);
     fill_rest(n, s->batch, s->dim, s->x_data);
-    for (int64_t i = 0; i < n; i++)
-        s->labels_data[i] = (float)ito_network_label(&s->sde, s->continuous, t[i]);
+    for (int64_t i = 0; i < n; i++) s->labels_data[i] = (float)label_at(s, t[i]);
     fill_rest(n, s->batch, 1, s->labels_data);
     if (v) {
         to_float(n * s->dim, v, s->v_data);
         fill_rest(n, s->batch, s->dim, s->v_data);
     }
-    ito_status st =
-        v ? ito_plan_run(s->backward, s->ws_backward, err) : ito_plan_run(s->forward, s->ws_forward, err);
-    if (st != ITO_OK) return st;
-    if (score) scale_rows(s, n, t, s->out_data, score);
-    if (vjp_out) scale_rows(s, n, t, s->grad_data, vjp_out);
+    for (int k = 0; k < s->passes; k++) {
+        ito_status st = run_plan(s, v != NULL, s->pass[k].class, err);
+        if (st != ITO_OK) return st;
+        if (score) add_rows(s, k, n, t, s->out_data, score);
+        if (vjp_out) add_rows(s, k, n, t, s->grad_data, vjp_out);
+    }
     return ITO_OK;
 }
 
@@ -241,7 +288,7 @@ ito_status ito_network_score_forward(ito_network_score *s, int64_t n, const floa
         memcpy(s->labels_data, labels + i, (size_t)m * sizeof *labels);
         fill_rest(m, s->batch, s->dim, s->x_data);
         fill_rest(m, s->batch, 1, s->labels_data);
-        ito_status st = ito_plan_run(s->forward, s->ws_forward, err);
+        ito_status st = run_plan(s, false, s->pass[0].class, err);
         if (st != ITO_OK) return st;
         memcpy(out + i * s->dim, s->out_data, bytes);
     }

@@ -22,27 +22,30 @@ void ito__dsm_build(const ito_recipe *recipe, int64_t batch, ito_graph *g, ito__
     ito__dsm dsm = {
         .x = ito_input(g, "x", images),
         .z = ito_input(g, "z", images),
-        .labels = ito_input(g, "labels", ITO_SHAPE(batch)),
+        .classes = net->classes > 0 ? ito_input(g, "classes", ITO_SHAPE(batch)) : NULL,
         .scale = ito_input(g, "scale", ITO_SHAPE(batch, 1, 1, 1)),
     };
     if (recipe->objective.likelihood_weighting)
         dsm.weight = ito_input(g, "weight", ITO_SHAPE(batch, 1, 1, 1));
 
-    ito_node *output = ito_network_build(net, dsm.x, dsm.labels, true);
+    ito_node *labels = ito_input(g, "labels", ITO_SHAPE(batch));
+    if (ito_network_reads_labels(net)) dsm.labels = labels;
+    ito_node *output = ito_network_build_classes(net, dsm.x, labels, dsm.classes, true);
     ito_graph_scope(g, "loss");
     dsm.loss = ito__dsm_loss(recipe->objective.reduce_mean, output, dsm.z, dsm.scale, dsm.weight);
     *out = dsm;
 }
 
 ito__dsm_point ito__dsm_at(const ito_sde *sde, const ito_objective_config *objective, double u) {
+    if (!objective->continuous) return ito__dsm_at_level(sde, u);
     double t = objective->eps + u * (sde->T - objective->eps);
     double b = ito_sde_std(sde, t), g = ito_sde_diffusion(sde, t);
     return (ito__dsm_point){
         .t = t,
         .mean = ito_sde_mean(sde, t),
         .std = b,
-        .label = ito_network_label(sde, objective->continuous, t),
-        .scale = b * ito_network_score_factor(sde, objective->continuous, t),
+        .label = ito_network_label(sde, true, t),
+        .scale = b * ito_network_score_factor(sde, true, t),
         .weight = objective->likelihood_weighting ? g * g / (b * b) : 1.0,
     };
 }
@@ -56,10 +59,11 @@ ito_status ito__dsm_batch_init(ito__dsm_batch *b, int64_t n, int64_t dim, ito_er
         made.z = ito__calloc(values, sizeof *made.z);
         made.noise = ito__calloc(values, sizeof *made.noise);
         made.labels = ito__calloc(rows, sizeof *made.labels);
+        made.classes = ito__calloc(rows, sizeof *made.classes);
         made.scale = ito__calloc(rows, sizeof *made.scale);
         made.weight = ito__calloc(rows, sizeof *made.weight);
     }
-    if (!made.x || !made.z || !made.noise || !made.labels || !made.scale || !made.weight) {
+    if (!made.x || !made.z || !made.noise || !made.labels || !made.classes || !made.scale || !made.weight) {
         ito__dsm_batch_release(&made);
         return ito_error_set(
             err, ITO_E_NOMEM,
@@ -73,6 +77,7 @@ ito_status ito__dsm_batch_init(ito__dsm_batch *b, int64_t n, int64_t dim, ito_er
 void ito__dsm_batch_release(ito__dsm_batch *b) {
     ito__free(b->weight);
     ito__free(b->scale);
+    ito__free(b->classes);
     ito__free(b->labels);
     ito__free(b->noise);
     ito__free(b->z);
@@ -102,4 +107,10 @@ void ito__dsm_perturb(const ito_sde *sde, const ito_objective_config *objective,
     int team = threads > 0 ? threads : omp_get_max_threads();
 #pragma omp parallel for schedule(static) num_threads(team)
     for (int64_t row = 0; row < b->n; row++) perturb_row(sde, objective, seed, first + row, row, b);
+}
+
+int64_t ito__shown_class(uint64_t seed, int64_t example, int64_t own, int64_t classes, double dropout) {
+    double u = 1;
+    ito_random_uniform((ito_stream){seed, ITO_RNG_CLASS, example}, 0, 1, &u);
+    return u < dropout ? classes : own;
 }

@@ -6,6 +6,23 @@
 #include <math.h>
 #include <string.h>
 
+/* The classes of the part that starts at example `first`; hidden where images are the caller's, who names
+ * none.
+ */
+static ito_status show_classes(ito_trainer *t, bool from_dataset, int64_t first, ito_error *err) {
+    const ito_network_config *net = &t->recipe.network;
+    uint64_t seed = t->recipe.training.seed;
+    for (int64_t row = 0; row < t->part_size; row++) t->batch.classes[row] = (float)net->classes;
+    if (!from_dataset) return ITO_OK;
+    ito_status st = ito_dataset_order(t->dataset, seed, first, t->part_size, t->index, err);
+    for (int64_t row = 0; st == ITO_OK && row < t->part_size; row++) {
+        int64_t own = ito_dataset_label(t->dataset, t->index[row]);
+        t->batch.classes[row] =
+            (float)ito__shown_class(seed, first + row, own, net->classes, net->class_dropout);
+    }
+    return st;
+}
+
 /* Loss and gradients of part number `part` of the batch, left in t->loss and t->grads. images: the whole
  * batch's clean images, or NULL for the data set's. */
 static ito_status run_part(ito_trainer *t, const float *images, int64_t part, ito_error *err) {
@@ -19,6 +36,7 @@ static ito_status run_part(ito_trainer *t, const float *images, int64_t part, it
     } else if ((st = ito_dataset_batch(t->dataset, seed, first, t->part_size, t->batch.x, err)) != ITO_OK) {
         return st;
     }
+    if (r->network.classes > 0 && (st = show_classes(t, images == NULL, first, err)) != ITO_OK) return st;
     ito__dsm_perturb(&r->sde, &r->objective, seed, first, t->threads, &t->batch);
     /* Score loss and gradients. */
     ito_workspace_random(t->workspace, seed, (uint32_t)t->count.step, first);

@@ -21,14 +21,7 @@ float *ito__block(ito_params *p) {
 static ito_status adopt_recipe(ito_trainer *t, const ito_recipe *recipe, ito_error *err) {
     ito_status st = ITO_OK;
     if ((st = ito_recipe_print(recipe, &t->recipe_text, err)) != ITO_OK) return st;
-    if ((st = ito_recipe_parse(t->recipe_text, strlen(t->recipe_text), "recipe", &t->recipe, err)) != ITO_OK)
-        return st;
-    if (!t->recipe.objective.continuous)
-        return ito_error_set(
-            err, ITO_E_UNSUPPORTED,
-            "objective.continuous: is false, and training knows continuous time only: set it to "
-            "true");
-    return ITO_OK;
+    return ito_recipe_parse(t->recipe_text, strlen(t->recipe_text), "recipe", &t->recipe, err);
 }
 
 static ito_status divide_batch(ito_trainer *t, int64_t micro_batch, ito_error *err) {
@@ -62,8 +55,13 @@ static ito_status bind_batch(ito_trainer *t, ito_error *err) {
         const ito_node *node;
         float *data;
     } leaf[] = {
-        {t->dsm.x, t->batch.x},         {t->dsm.z, t->batch.z},           {t->dsm.labels, t->batch.labels},
-        {t->dsm.scale, t->batch.scale}, {t->dsm.weight, t->batch.weight}, {t->dsm.loss, &t->loss},
+        {t->dsm.x, t->batch.x},
+        {t->dsm.z, t->batch.z},
+        {t->dsm.labels, t->batch.labels},
+        {t->dsm.scale, t->batch.scale},
+        {t->dsm.weight, t->batch.weight},
+        {t->dsm.loss, &t->loss},
+        {t->dsm.classes, t->batch.classes},
     };
     for (size_t i = 0; i < sizeof leaf / sizeof leaf[0]; i++) {
         if (!leaf[i].node) continue;
@@ -122,6 +120,10 @@ done:
 
 static ito_status check_dataset(const ito_network_config *net, const ito_dataset *d, ito_error *err) {
     int64_t channels = ito_dataset_channels(d), size = ito_dataset_image_size(d);
+    if (net->classes > 0 && net->classes != ito_dataset_classes(d))
+        return ito_error_set(err, ITO_E_SHAPE,
+                             "network.classes: is %lld, the data set has %lld: set it to that, or to 0",
+                             (long long)net->classes, (long long)ito_dataset_classes(d));
     if (channels == net->channels && size == net->image_size) return ITO_OK;
     return ito_error_set(
         err, ITO_E_SHAPE,
@@ -150,6 +152,10 @@ ito_status ito_trainer_create(const ito_recipe *recipe, const ito_dataset *datas
     if (dataset && (st = check_dataset(net, dataset, err)) != ITO_OK) goto done;
     int64_t dim = net->channels * net->image_size * net->image_size;
     if ((st = ito__dsm_batch_init(&t->batch, t->part_size, dim, err)) != ITO_OK) goto done;
+    if (net->classes > 0 && !(t->index = ito__calloc((size_t)t->part_size, sizeof *t->index))) {
+        st = ito_error_set(err, ITO_E_NOMEM, "training: no memory for a batch's classes: free some memory");
+        goto done;
+    }
     if ((st = plan_step(t, &plan, err)) != ITO_OK) goto done;
     *out = t;
     t = NULL;
@@ -167,6 +173,7 @@ void ito_trainer_free(ito_trainer *t) {
     ito_params_free(t->adam_m);
     ito_params_free(t->ema);
     ito_params_free(t->live);
+    ito__free(t->index);
     ito__dsm_batch_release(&t->batch);
     ito_workspace_free(t->workspace);
     ito_plan_free(t->plan);

@@ -35,6 +35,7 @@ struct ito_trainer {
     ito_workspace *workspace;
     ito__dsm_batch batch; /* of one part */
     float loss;           /* of the last part run */
+    int64_t *index;       /* [part_size] images of a part; NULL in a network without classes */
 
     ito_params *live, *ema, *adam_m, *adam_v;
     ito_params *grads; /* of the last part run */

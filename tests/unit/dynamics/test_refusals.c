@@ -38,8 +38,8 @@ static ito_status by_sampler(settings *s, int kind) {
     sampler.pc.eps = s->eps;
     sampler.pc.temperature = s->temperature;
     sampler.pc.prior_noise = s->prior_noise;
-    sampler.ode.rtol = sampler.adaptive.rtol = s->rtol;
-    sampler.ode.atol = sampler.adaptive.atol = s->atol;
+    sampler.ode.rtol = s->rtol;
+    sampler.ode.atol = s->atol;
     return ito_sample(&s->sde, &s->score, &sampler, s->n, s->out, NULL, &s->err);
 }
 

@@ -42,7 +42,7 @@ static ito_status draw(job *j, const ito_score *score) {
     const ito_status st = ito_sampler_named(j->name, j->sde, &sampler, &j->err);
     if (st != ITO_OK) return st;
     if (sampler.pc.steps > most_steps) sampler.pc.steps = most_steps;
-    sampler.ode.rtol = sampler.ode.atol = sampler.adaptive.rtol = loose;
+    sampler.ode.rtol = sampler.ode.atol = loose;
     return ito_sample(j->sde, score, &sampler, j->rows, j->out, NULL, &j->err);
 }
 

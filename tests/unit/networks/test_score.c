@@ -219,6 +219,85 @@ static void an_unconditional_network_is_a_score_too(void **state) {
     ito_graph_free(g);
 }
 
+/* Weights of a network with classes, and its score by the options at hand. */
+static void guided(const fixture *f, ito_params *params, int64_t class_index, double guidance, bool vjp,
+                   double *got) {
+    ito_error err = {0};
+    ito_sde vp = ito_sde_default(ITO_SDE_VP);
+    ito_network_score *s = NULL;
+    ito_network_score_options o = ito_network_score_default();
+    o.batch = 2;
+    o.with_vjp = vjp;
+    o.class_index = class_index;
+    o.guidance = guidance;
+    require(ito_network_score_create(&f->config, &vp, params, &o, &s, &err), &err);
+    ito_score score = ito_network_score_view(s);
+    if (vjp)
+        require(score.vjp(score.self, N, f->x, f->t, f->v, got, &err), &err);
+    else
+        require(score.eval(score.self, N, f->x, f->t, got, &err), &err);
+    ito_network_score_free(s);
+}
+
+static void guidance_weighs_a_class_against_none(void **state) {
+    fixture f = *(fixture *)*state;
+    ito_error err = {0};
+    ito_graph *g = NULL;
+    static double none[N * DIM], class3[N * DIM], got[N * DIM];
+    f.config.classes = 4;
+    require(ito_graph_create(&g, &err), &err);
+    ito_network_build(&f.config, ito_input(g, "x", ITO_SHAPE(1, 1, 8, 8)),
+                      ito_input(g, "labels", ITO_SHAPE(1)), false);
+    require(ito_params_create(g, &f.params, &err), &err);
+    ito_params_init(f.params, 3);
+    for (int vjp = 0; vjp < 2; vjp++) {
+        const double weights[] = {0, 1, 2.5, -1};
+        guided(&f, f.params, -1, 1, vjp, none);
+        guided(&f, f.params, 3, 1, vjp, class3);
+        double scale = largest_difference(N * DIM, none, class3);
+        for (int k = 0; k < 4; k++) {
+            double worst = 0;
+            guided(&f, f.params, 3, weights[k], vjp, got);
+            for (int i = 0; i < N * DIM; i++)
+                worst = fmax(worst, fabs(got[i] - none[i] - weights[k] * (class3[i] - none[i])));
+            print_message("  %s at %g: off by %.1e of the class's effect, bound 1e-12\n",
+                          vjp ? "vjp" : "score", weights[k], worst / scale);
+            assert_true(scale > 1e-3 && worst < 1e-12 * scale);
+        }
+    }
+    ito_params_free(f.params);
+    ito_graph_free(g);
+}
+
+/* SPEC section 10: published samples of discrete VP networks were made with labels between whole numbers. */
+static void raw_labels_are_not_rounded(void **state) {
+    fixture *f = *state;
+    ito_error err = {0};
+    ito_sde vp = ito_sde_default(ITO_SDE_VP);
+    for (int raw = 0; raw < 2; raw++) {
+        ito_network_score *s = NULL;
+        ito_network_score_options o = ito_network_score_default();
+        o.batch = N;
+        o.continuous = false;
+        o.raw_labels = raw;
+        require(ito_network_score_create(&f->config, &vp, f->params, &o, &s, &err), &err);
+        ito_score score = ito_network_score_view(s);
+        double got[N * DIM], worst = 0;
+        float x[N * DIM], labels[N], out[N * DIM];
+        for (int i = 0; i < N * DIM; i++) x[i] = (float)f->x[i];
+        for (int i = 0; i < N; i++) labels[i] = (float)(raw ? 999 * f->t[i] : rint(999 * f->t[i]));
+        require(score.eval(score.self, N, f->x, f->t, got, &err), &err);
+        require(ito_network_score_forward(s, N, x, labels, out, &err), &err);
+        for (int i = 0; i < N * DIM; i++) {
+            double factor = ito_network_score_factor(&vp, false, f->t[i / DIM]);
+            worst = fmax(worst, fabs(got[i] - factor * (double)out[i]));
+        }
+        print_message("  %s: off by %g\n", raw ? "raw" : "rounded", worst);
+        assert_true(worst < 1e-12);
+        ito_network_score_free(s);
+    }
+}
+
 static void bad_options_are_refused_by_name(void **state) {
     fixture *f = *state;
     ito_error err = {0};
@@ -233,6 +312,14 @@ static void bad_options_are_refused_by_name(void **state) {
     o.plan.precision = ITO_F64;
     assert_int_equal(ito_network_score_create(&f->config, &vp, f->params, &o, &s, &err), ITO_E_UNSUPPORTED);
     assert_non_null(strstr(err.message, "precision"));
+    o = ito_network_score_default();
+    o.class_index = 0;
+    assert_int_equal(ito_network_score_create(&f->config, &vp, f->params, &o, &s, &err), ITO_E_ARG);
+    assert_non_null(strstr(err.message, "class_index"));
+    o = ito_network_score_default();
+    o.guidance = (double)INFINITY;
+    assert_int_equal(ito_network_score_create(&f->config, &vp, f->params, &o, &s, &err), ITO_E_ARG);
+    assert_non_null(strstr(err.message, "guidance"));
     const ito_sde ou = ito_sde_default(ITO_SDE_OU);
     o = ito_network_score_default();
     assert_int_equal(ito_network_score_create(&f->config, &ou, f->params, &o, &s, &err), ITO_E_UNSUPPORTED);
@@ -249,6 +336,8 @@ int main(void) {
         cmocka_unit_test(value_and_vjp_in_one_go_are_those_of_two_calls),
         cmocka_unit_test(the_vjp_is_the_derivative),
         cmocka_unit_test(an_unconditional_network_is_a_score_too),
+        cmocka_unit_test(guidance_weighs_a_class_against_none),
+        cmocka_unit_test(raw_labels_are_not_rounded),
         cmocka_unit_test(bad_options_are_refused_by_name),
     };
     return cmocka_run_group_tests(tests, make, unmake);

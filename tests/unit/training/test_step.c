@@ -135,8 +135,9 @@ static void recipes_out_of_range_are_refused(void **state) {
     assert_int_equal(ito_trainer_create(&bad, f.data, &options, &t, &err), ITO_E_ARG);
     assert_non_null(strstr(err.message, "training.lr"));
     bad = f.recipe;
+    bad.sde.kind = ITO_SDE_SUBVP;
     bad.objective.continuous = false;
-    assert_int_equal(ito_trainer_create(&bad, f.data, &options, &t, &err), ITO_E_UNSUPPORTED);
+    assert_int_equal(ito_trainer_create(&bad, f.data, &options, &t, &err), ITO_E_ARG);
     assert_non_null(strstr(err.message, "objective.continuous"));
     assert_null(t);
     fixture_release(&f);
