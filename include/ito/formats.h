@@ -80,6 +80,14 @@ void ito_tensor_read_f64(const ito_tensor *t, double *out);
 /* Writes tensors in the given order. data of each is row-major of its dtype. */
 ito_status ito_safetensors_write(const char *path, int n, const ito_tensor *tensors, int n_metadata,
                                  const ito_metadata *metadata, ito_error *err);
+/* Copies tensors of an open file under the names and dtypes of targets, whose data are not used: F32 or BF16.
+ * sources[i] is a tensor of `from` of as many elements; NULL gives zeros. Streams, so that memory does not
+ * depend on sizes; compares checksums; reads all back and compares it before the file gets its name.
+ * progress hears of bytes, of which each counts twice: written and read back. Errors: NUMERIC names a number
+ * that is not finite; FORMAT, IO. */
+ito_status ito_safetensors_copy(const char *path, ito_tensor_file *from, int n, const ito_tensor *targets,
+                                const ito_tensor *const *sources, int n_metadata,
+                                const ito_metadata *metadata, ito_progress progress, ito_error *err);
 /* float <-> bfloat16, round to nearest even; NaN stays NaN. */
 void ito_bf16_from_f32(int64_t n, const float *x, uint16_t *out);
 void ito_f32_from_bf16(int64_t n, const uint16_t *x, float *out);

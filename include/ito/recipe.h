@@ -107,6 +107,35 @@ ito_status ito_model_load(const char *path, ito_weights weights, const ito_recip
 void ito_model_free(ito_model *m);
 /* Writes a model file; with bf16, weights are stored as bfloat16 (loading gives float again). */
 ito_status ito_model_save(const ito_model *m, const char *path, bool bf16, ito_error *err);
+
+/* What a conversion writes: a model file with one set of weights; both sets, as "ema/<name>" and
+ * "live/<name>"; or a checkpoint that training resumes from, with both and Adam's moments. */
+typedef enum ito_convert_content {
+    ITO_CONVERT_EMA,
+    ITO_CONVERT_LIVE,
+    ITO_CONVERT_BOTH,
+    ITO_CONVERT_CHECKPOINT,
+    ITO_CONVERT_COUNT
+} ito_convert_content;
+typedef struct ito_convert_options {
+    ito_convert_content content;
+    bool bf16;             /* weights as bfloat16; not for checkpoints */
+    ito_progress progress; /* of bytes, written and then read back */
+} ito_convert_options;
+typedef struct ito_convert_report {
+    int64_t parameters; /* trainable ones of one set */
+    int64_t bytes;      /* of all tensors written */
+    int64_t step;
+    bool moments; /* Adam's were there; without them they are zeros and a checkpoint starts them anew */
+} ito_convert_report;
+/* From what ito_model_load reads to a file at `to`, straight from the mapped source: memory does not grow
+ * with the model. What was written is read back and compared before the file gets its name. recipe as for
+ * ito_model_load. Errors: as there; IO when the disk gives back something else. */
+ito_status ito_model_convert(const char *from, const ito_recipe *recipe, const char *to,
+                             const ito_convert_options *o, ito_convert_report *report, ito_error *err);
+/* The recipe inside a model or checkpoint, without its weights. */
+ito_status ito_model_recipe(const char *path, ito_recipe *out, ito_error *err);
+
 /* The graph whose parameters a recipe's network has, without running it: count, names, shapes. */
 ito_status ito_recipe_params(const ito_recipe *r, ito_params **out, ito_error *err);
 

@@ -18,12 +18,15 @@
 typedef struct train_options {
     cli_common common;
     bool resume;
+    const char *from;
     int64_t steps, micro_batch;
 } train_options;
 
 static const cli_option options_table[] = {
     {"resume", 'r', NULL, CLI_FLAG, offsetof(train_options, resume),
      "continue from the newest good checkpoint of the run; starts it if there is none", 0, NULL},
+    {"from", 0, "CHECKPOINT", CLI_TEXT, offsetof(train_options, from),
+     "start a new run from this checkpoint of ito train or ito convert --optimizer", 0, NULL},
     {"steps", 'n', "N", CLI_INTEGER, offsetof(train_options, steps),
      "train up to this step (default: training.steps of the recipe)", 1, NULL},
     {"micro-batch", 0, "N", CLI_INTEGER, offsetof(train_options, micro_batch),
@@ -97,6 +100,16 @@ static ito_status restore(training *t, ito_error *err) {
     return st;
 }
 
+/* Before the run directory is touched: a file that does not fit leaves nothing behind. A resumed run that has
+ * a checkpoint of its own goes on from that all the same. */
+static ito_status start_from(training *t, ito_error *err) {
+    ito_status st = ito_trainer_load(t->trainer, t->o->from, err);
+    if (st == ITO_OK)
+        cli_progress_say(&t->progress, "starting from %s at step %lld", t->o->from,
+                         (long long)ito_trainer_steps(t->trainer));
+    return st;
+}
+
 static ito_status prepare(training *t, ito_error *err) {
     char folder[CLI_PATH_MAX];
     t->progress.quiet = t->o->common.quiet;
@@ -109,6 +122,7 @@ static ito_status prepare(training *t, ito_error *err) {
     options.plan = t->plan;
     if (t->o->micro_batch > 0) options.micro_batch = t->o->micro_batch;
     if (st == ITO_OK) st = ito_trainer_create(&t->recipe, t->data, &options, &t->trainer, err);
+    if (st == ITO_OK && t->o->from) st = start_from(t, err);
     if (st == ITO_OK) st = cli_run_open(&t->run, folder, err);
     if (st == ITO_OK && t->o->resume) st = restore(t, err);
     if (st == ITO_OK) st = cli_run_begin(&t->run, &t->recipe, ito_trainer_steps(t->trainer), err);

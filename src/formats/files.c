@@ -2,6 +2,8 @@
  *
  * Whole files, read and written with every call checked.
  */
+#define _DEFAULT_SOURCE /* madvise: POSIX's own form does nothing in glibc */
+
 #include "formats/files.h"
 
 #include "core/memory.h"
@@ -9,6 +11,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ito/formats.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -75,6 +79,25 @@ ito_status ito__file_map(const char *path, void **map, size_t *length, ito_error
 
 void ito__file_unmap(void *map, size_t length) {
     if (map != NULL) munmap(map, length);
+}
+
+/* The pages that data and length touch, or, for letting go, only those that lie wholly inside. */
+static void advise(void *map, size_t map_length, const void *data, size_t length, bool inside, int advice) {
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = (uintptr_t)map;
+    uintptr_t begin = (uintptr_t)data, end = begin + length;
+    if (map == NULL || begin < from || begin - from > map_length || length > map_length - (begin - from))
+        return;
+    begin = (inside ? begin + page - 1 : begin) / page * page;
+    end = inside ? end / page * page : end;
+    if (begin < end) (void)madvise((unsigned char *)map + (begin - from), end - begin, advice); /* a hint */
+}
+
+void ito__file_expect(void *map, size_t map_length, const void *data, size_t length) {
+    advise(map, map_length, data, length, false, MADV_WILLNEED);
+}
+
+void ito__file_forget(void *map, size_t map_length, const void *data, size_t length) {
+    advise(map, map_length, data, length, true, MADV_DONTNEED);
 }
 
 /* Reads up to `length` bytes; fewer only at the end of the file. */

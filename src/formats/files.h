@@ -21,6 +21,10 @@ ito_status ito__file_open(const char *path, int *fd, size_t *length, ito_error *
 /* A regular file, mapped read-only. An empty one gives NULL and 0. */
 ito_status ito__file_map(const char *path, void **map, size_t *length, ito_error *err);
 void ito__file_unmap(void *map, size_t length);
+/* Hints about the bytes at data, where they lie inside the mapping; elsewhere nothing happens. They will be
+ * needed soon; they are not needed any more and stay in the system's cache alone. */
+void ito__file_expect(void *map, size_t map_length, const void *data, size_t length);
+void ito__file_forget(void *map, size_t map_length, const void *data, size_t length);
 
 /* A file being written under a temporary name beside its final one. Zero-initialise. */
 typedef struct ito__output {

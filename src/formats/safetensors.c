@@ -8,6 +8,7 @@
  * Source: the format description of huggingface/safetensors.
  * Our files: header padded with spaces until the data begin at a multiple of 64 bytes.
  */
+#include "formats/safetensors.h"
 #include "core/memory.h"
 #include "formats/files.h"
 #include "formats/tensor_file.h"
@@ -40,6 +41,10 @@ static bool read_integer(const cJSON *item, int64_t *out) {
 
 static bool read_dtype(const cJSON *item, ito_dtype *out) {
     if (!cJSON_IsString(item)) return false;
+    if (strcmp(item->valuestring, "BOOL") == 0) { /* bytes 0 and 1 */
+        *out = ITO_DTYPE_U8;
+        return true;
+    }
     for (int k = 0; k < ITO_DTYPE_COUNT; k++) {
         if (strcmp(item->valuestring, ito_dtype_name((ito_dtype)k)) == 0) {
             *out = (ito_dtype)k;
@@ -76,8 +81,8 @@ static ito_status read_tensor(const char *path, const cJSON *entry, const unsign
     if (!read_dtype(dtype, &t->dtype))
         return ito_error_set(
             err, cJSON_IsString(dtype) ? ITO_E_UNSUPPORTED : ITO_E_FORMAT,
-            "%s: tensor \"%.200s\" has dtype \"%.20s\": store it as F64, F32, F16, BF16, I64, I32 or "
-            "U8",
+            "%s: tensor \"%.200s\" has dtype \"%.20s\": store it as F64, F32, F16, BF16, I64, I32, U8 or "
+            "BOOL",
             path, t->name, cJSON_IsString(dtype) ? dtype->valuestring : "none");
     if ((st = read_shape(path, entry, t, err)) != ITO_OK) return st;
     if (!ito__tensor_count(t, &t->count)) return damaged(path, t->name, "has an impossible shape", err);
@@ -306,26 +311,40 @@ done:
     return text;
 }
 
-ito_status ito_safetensors_write(const char *path, int n, const ito_tensor *tensors, int n_metadata,
-                                 const ito_metadata *metadata, ito_error *err) {
-    static const char spaces[DATA_ALIGNMENT + 1] =
-        "                                                                ";
-    ito__output o = {0};
+ito_status ito__safetensors_header(const char *path, int n, const ito_tensor *tensors, int n_metadata,
+                                   const ito_metadata *metadata, unsigned char **out, size_t *length,
+                                   ito_error *err) {
     char *text = NULL;
+    unsigned char *header = NULL;
     ito_status st;
     if ((st = check_tensors(path, n, tensors, n_metadata, metadata, err)) != ITO_OK) return st;
     text = print_header(n, tensors, n_metadata, metadata);
-    if (text == NULL) {
+    size_t used = text ? strlen(text) : 0, over = (PREFIX + used) % DATA_ALIGNMENT;
+    uint64_t padded = used + (over == 0 ? 0 : DATA_ALIGNMENT - over);
+    header = text ? ito__alloc(PREFIX + (size_t)padded, 1) : NULL;
+    if (header == NULL) {
         st = ito_error_set(err, ITO_E_NOMEM, "%s: no memory to write it: close other programs", path);
         goto done;
     }
-    size_t length = strlen(text), over = (PREFIX + length) % DATA_ALIGNMENT;
-    size_t padding = over == 0 ? 0 : DATA_ALIGNMENT - over;
-    uint64_t prefix = length + padding;
+    memcpy(header, &padded, PREFIX);
+    memcpy(header + PREFIX, text, used);
+    memset(header + PREFIX + used, ' ', (size_t)padded - used);
+    *out = header;
+    *length = PREFIX + (size_t)padded;
+done:
+    cJSON_free(text);
+    return st;
+}
+
+ito_status ito_safetensors_write(const char *path, int n, const ito_tensor *tensors, int n_metadata,
+                                 const ito_metadata *metadata, ito_error *err) {
+    ito__output o = {0};
+    unsigned char *header = NULL;
+    size_t length = 0;
+    ito_status st = ito__safetensors_header(path, n, tensors, n_metadata, metadata, &header, &length, err);
+    if (st != ITO_OK) return st;
     if ((st = ito__output_open(&o, path, err)) != ITO_OK) goto done;
-    if ((st = ito__output_write(&o, &prefix, PREFIX, err)) != ITO_OK) goto done;
-    if ((st = ito__output_write(&o, text, length, err)) != ITO_OK) goto done;
-    if ((st = ito__output_write(&o, spaces, padding, err)) != ITO_OK) goto done;
+    if ((st = ito__output_write(&o, header, length, err)) != ITO_OK) goto done;
     for (int i = 0; i < n; i++) {
         size_t bytes = (size_t)tensors[i].count * ito_dtype_size(tensors[i].dtype);
         if ((st = ito__output_write(&o, tensors[i].data, bytes, err)) != ITO_OK) goto done;
@@ -333,6 +352,6 @@ ito_status ito_safetensors_write(const char *path, int n, const ito_tensor *tens
     st = ito__output_commit(&o, err);
 done:
     ito__output_release(&o);
-    cJSON_free(text);
+    ito__free(header);
     return st;
 }

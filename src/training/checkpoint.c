@@ -4,7 +4,8 @@
  *
  *   tensors    ema/<name>, live/<name>          every parameter and buffer, F32
  *              adam_m/<name>, adam_v/<name>     every trainable parameter, F32
- *   metadata   format "ito checkpoint 1"; recipe (YAML); step, images, updates, skipped, skipped_in_a_row
+ *   metadata   format "ito checkpoint 1"; recipe (YAML); step, images, updates, skipped, skipped_in_a_row,
+ *              ema_updates (those of updates where it is missing, as in files from before it)
  *
  * Random draws are named by (seed, purpose, example), so no generator state is stored: the counters say where
  * to go on. The writer gets pointers into the live blocks, and the reader copies out of a mapped file, so
@@ -27,7 +28,7 @@ typedef struct block {
     bool moments; /* trainable tensors only */
 } block;
 
-enum { BLOCKS = 4, COUNTERS = 5, METADATA = COUNTERS + 2, DIGITS = 24 };
+enum { BLOCKS = 4, COUNTERS = 6, METADATA = COUNTERS + 2, DIGITS = 24 };
 
 static void blocks_of(const ito_trainer *t, block list[BLOCKS]) {
     list[0] = (block){"ema/", t->ema, false};
@@ -48,6 +49,7 @@ static void counters_of(ito__counters *c, counter list[COUNTERS]) {
     list[2] = (counter){"updates", &c->updates};
     list[3] = (counter){"skipped", &c->skipped};
     list[4] = (counter){"skipped_in_a_row", &c->skipped_in_a_row};
+    list[5] = (counter){"ema_updates", &c->ema_updates};
 }
 
 /* ---- save */
@@ -131,6 +133,7 @@ static ito_status read_counters(const ito_tensor_file *f, const char *path, ito_
     counters_of(&c, counters);
     for (int i = 0; i < COUNTERS; i++) {
         const char *text = ito_tensor_file_metadata(f, counters[i].key);
+        if (!text && counters[i].value == &c.ema_updates) text = ito_tensor_file_metadata(f, "updates");
         char *end = NULL;
         errno = 0;
         long long value = text ? strtoll(text, &end, 10) : -1;

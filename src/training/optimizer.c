@@ -109,7 +109,7 @@ static coefficients coefficients_of(const ito_training_config *s, const ito__upd
         .rate = (float)(ito__learning_rate(s, u->step) / correction1),
         .inverse_root2 = (float)(1.0 / sqrt(correction2)),
         .eps = (float)s->adam_eps,
-        .average = (float)(1.0 - ito__ema_decay(s->ema_rate, u->number)),
+        .average = (float)(1.0 - ito__ema_decay(s->ema_rate, u->ema_number)),
     };
 }
 

@@ -33,10 +33,11 @@ typedef struct ito__optimizer {
 
 /* Where an update stands and how its gradient is read. */
 typedef struct ito__update {
-    int64_t step;   /* training steps before this one: what the warm-up counts */
-    int64_t number; /* updates made, this one included: bias correction and the EMA's n */
-    double scale;   /* gradient = scale * block, before clipping (1 / parts of a split batch) */
-    double norm;    /* of that gradient, as ito__optimizer_norm gives it */
+    int64_t step;       /* training steps before this one: what the warm-up counts */
+    int64_t number;     /* updates made, this one included: bias correction */
+    int64_t ema_number; /* the same for the EMA */
+    double scale;       /* gradient = scale * block, before clipping (1 / parts of a split batch) */
+    double norm;        /* of that gradient, as ito__optimizer_norm gives it */
 } ito__update;
 
 /* params gives the layout only and is not kept. Errors: NOMEM. */
@@ -52,8 +53,8 @@ double ito__optimizer_norm(ito__optimizer *o, const float *grads, double scale);
  *   m = beta1 m + (1 - beta1) g,   v = beta2 v + (1 - beta2) g^2
  *   w = w - lr / (1 - beta1^n) * m / (sqrt(v / (1 - beta2^n)) + adam_eps)
  *   ema = ema - (1 - decay) (ema - w)
- * with n = update->number.  Source: Kingma & Ba 2015, Algorithm 1; clipping, L2 decay and EMA as in the
- * published training code of [SDE].  Departures: none. */
+ * with n = update->number, and ema_number in the decay.  Source: Kingma & Ba 2015, Algorithm 1; clipping, L2
+ * decay and EMA as in the published training code of [SDE].  Departures: none. */
 void ito__optimizer_update(const ito__optimizer *o, const ito__update *update, float *weights, float *m,
                            float *v, float *ema, const float *grads);
 

@@ -91,11 +91,15 @@ static ito_status take_step(ito_trainer *t, const float *images, ito_step_report
     double norm = ito__optimizer_norm(&t->optimizer, grads, scale);
     bool skipped = !isfinite(loss) || !isfinite(norm);
     if (!skipped) {
-        ito__update update = {
-            .step = t->count.step, .number = t->count.updates + 1, .scale = scale, .norm = norm};
+        ito__update update = {.step = t->count.step,
+                              .number = t->count.updates + 1,
+                              .ema_number = t->count.ema_updates + 1,
+                              .scale = scale,
+                              .norm = norm};
         ito__optimizer_update(&t->optimizer, &update, ito__block(t->live), ito__block(t->adam_m),
                               ito__block(t->adam_v), ito__block(t->ema), grads);
         t->count.updates++;
+        t->count.ema_updates++;
     }
 
     /* Move on in the data either way. */

@@ -16,9 +16,10 @@ enum { ITO__SKIPS_IN_A_ROW = 10 };
 typedef struct ito__counters {
     int64_t step;    /* completed steps, skipped ones included: the position in the warm-up */
     int64_t images;  /* examples drawn: the position in the data and in the random streams */
-    int64_t updates; /* steps that changed the weights: Adam's and the EMA's n */
+    int64_t updates; /* steps that changed the weights: Adam's n */
     int64_t skipped;
     int64_t skipped_in_a_row;
+    int64_t ema_updates; /* the EMA's n: that of updates, except behind a published checkpoint */
 } ito__counters;
 
 struct ito_trainer {

@@ -67,6 +67,23 @@ second_run_gives_the_same_bits() { train 0 twin --quiet && same_weights twin && 
 shorter_run_continues_to_the_same_bits() {
     train 0 parts --steps 8 --quiet && train 0 parts --resume --quiet && same_weights parts && same_log parts
 }
+converted_checkpoint_starts_a_run_with_the_same_bits() {
+    run 0 convert "$HERE/parts/checkpoints/step_00000008.safetensors" --optimizer -o "$HERE/from.safetensors" &&
+        train 0 moved --from "$HERE/from.safetensors" --quiet && same_weights moved
+}
+starting_from_a_model_is_refused() {
+    train 1 wrong --from "$HERE/whole/model.safetensors" --quiet && error_says 'is no checkpoint' || return 1
+    REASON="a folder was left behind"
+    [ ! -e "$HERE/wrong" ]
+}
+both_sets_convert_into_one_file() {
+    run 0 convert "$HERE/whole/$LAST" --weights both -o "$HERE/both.safetensors" &&
+        run 0 convert "$HERE/both.safetensors" --weights live -o "$HERE/live.safetensors" &&
+        run 0 info "$HERE/live.safetensors"
+}
+converting_the_optimizer_to_bfloat16_is_refused() {
+    run 2 convert "$HERE/whole/$LAST" --optimizer --bf16 -o "$HERE/none.safetensors" && error_says 'needs float32'
+}
 killed_run_continues_to_the_same_bits() {
     interrupt killed KILL
     # The moment of the kill is chance: what came after the first checkpoint is left out of the comparison, and
@@ -143,6 +160,10 @@ claim log_has_a_line_every_few_steps
 claim existing_run_is_not_overwritten
 claim second_run_gives_the_same_bits
 claim shorter_run_continues_to_the_same_bits
+claim converted_checkpoint_starts_a_run_with_the_same_bits
+claim starting_from_a_model_is_refused
+claim both_sets_convert_into_one_file
+claim converting_the_optimizer_to_bfloat16_is_refused
 claim killed_run_continues_to_the_same_bits
 claim killed_run_left_whole_checkpoints
 claim interrupted_run_saves_and_says_how_to_continue

@@ -48,6 +48,33 @@ static void resuming_continues_bit_for_bit(void **state) {
     fixture_release(&f);
 }
 
+/* What ito convert makes of a checkpoint resumes as the checkpoint itself does. */
+static void a_converted_checkpoint_continues_bit_for_bit(void **state) {
+    (void)state;
+    fixture f = {0};
+    ito_error err = {0};
+    ito_convert_report report;
+    const ito_convert_options o = {.content = ITO_CONVERT_CHECKPOINT};
+    fixture_init(&f);
+    ito_trainer *through = fixture_trainer(&f, 0), *resumed = fixture_trainer(&f, 0);
+    run_steps(through, 5);
+    through->count.ema_updates = 900; /* as a published checkpoint may have it */
+    save(through, fixture_path(&f, "checkpoint.safetensors"));
+    require(ito_model_convert(fixture_path(&f, "checkpoint.safetensors"), NULL,
+                              fixture_path(&f, "converted.safetensors"), &o, &report, &err),
+            &err);
+    assert_true(report.moments && report.step == 5);
+    require(ito_trainer_load(resumed, fixture_path(&f, "converted.safetensors"), &err), &err);
+    assert_trainers_equal(through, resumed);
+    run_steps(through, 3);
+    run_steps(resumed, 3);
+    assert_trainers_equal(through, resumed);
+    assert_int_equal(resumed->count.ema_updates, 903);
+    ito_trainer_free(resumed);
+    ito_trainer_free(through);
+    fixture_release(&f);
+}
+
 /* A Fourier embedding brings a buffer, which is stored but has no moments. */
 static void buffers_travel_with_a_checkpoint(void **state) {
     (void)state;
@@ -72,7 +99,8 @@ static void skipped_steps_are_remembered(void **state) {
     ito_error err = {0};
     fixture_init(&f);
     ito_trainer *a = fixture_trainer(&f, 0), *b = fixture_trainer(&f, 0);
-    a->count = (ito__counters){.step = 70, .images = 280, .updates = 66, .skipped = 4, .skipped_in_a_row = 3};
+    a->count = (ito__counters){
+        .step = 70, .images = 280, .updates = 66, .skipped = 4, .skipped_in_a_row = 3, .ema_updates = 67};
     const char *path = fixture_path(&f, "checkpoint.safetensors");
     save(a, path);
     require(ito_trainer_load(b, path, &err), &err);
@@ -318,6 +346,7 @@ static void a_tensor_of_another_shape_is_refused_and_changes_nothing(void **stat
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(resuming_continues_bit_for_bit),
+        cmocka_unit_test(a_converted_checkpoint_continues_bit_for_bit),
         cmocka_unit_test(buffers_travel_with_a_checkpoint),
         cmocka_unit_test(skipped_steps_are_remembered),
         cmocka_unit_test(a_model_can_be_loaded_from_a_checkpoint),

@@ -59,7 +59,8 @@ static void run(blocks *b) {
     for (int step = 0; step < UPDATES; step++) {
         fill(b->g, 12, step, gradient_size(step));
         double norm = ito__optimizer_norm(&b->optimizer, ito__block(b->g), 0.5);
-        ito__update u = {.step = step, .number = step + 1, .scale = 0.5, .norm = norm};
+        ito__update u = {
+            .step = step, .number = step + 1, .ema_number = step + 1, .scale = 0.5, .norm = norm};
         ito__optimizer_update(&b->optimizer, &u, ito__block(b->w), ito__block(b->m), ito__block(b->v),
                               ito__block(b->ema), ito__block(b->g));
     }
