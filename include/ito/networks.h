@@ -143,6 +143,10 @@ ito_network_score_options ito_network_score_default(void);
 ito_status ito_network_score_create(const ito_network_config *c, const ito_sde *sde, ito_params *params,
                                     const ito_network_score_options *options, ito_network_score **out,
                                     ito_error *err);
+/* Memory that ito_network_score_create would take for workspaces and one batch, params apart. Plans, and
+ * allocates none of it. */
+ito_status ito_network_score_bytes(const ito_network_config *c, const ito_network_score_options *options,
+                                   size_t *bytes, ito_error *err);
 void ito_network_score_free(ito_network_score *s);
 ito_score ito_network_score_view(ito_network_score *s); /* borrowed */
 /* The raw network: out[k] = net(x[k], labels[k]); x, out [n, C, S, S] floats, labels [n]; of the options'
