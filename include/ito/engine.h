@@ -72,7 +72,15 @@ ito_graph *ito_node_graph(const ito_node *x);
 /* How ito_params_init draws a parameter. fan_avg: uniform with variance scale * 2 / (fan_in + fan_out), as
  * the published code's default_init; fan_in/fan_out from the shape: [O, I, k...] for weights. Scale 0 means
  * 1e-10. */
-typedef enum ito_init_kind { ITO_INIT_ZEROS, ITO_INIT_ONES, ITO_INIT_FAN_AVG, ITO_INIT_NORMAL } ito_init_kind;
+typedef enum ito_init_kind {
+    ITO_INIT_ZEROS,
+    ITO_INIT_ONES,
+    ITO_INIT_FAN_AVG,
+    ITO_INIT_NORMAL,
+    ITO_INIT_UNIFORM,  /* on [-scale, scale] */
+    ITO_INIT_NEAR_ONE, /* normal around 1 */
+    ITO_INIT_NORM_ROWS /* rows [gamma | alpha | beta] of a conditional norm: the same, and zeros for beta */
+} ito_init_kind;
 typedef struct ito_init {
     ito_init_kind kind;
     double scale;
@@ -81,6 +89,9 @@ ito_init ito_init_zeros(void);
 ito_init ito_init_ones(void);
 ito_init ito_init_fan_avg(double scale);
 ito_init ito_init_normal(double std);
+ito_init ito_init_uniform(double limit);
+ito_init ito_init_near_one(double std);
+ito_init ito_init_norm_rows(double std);
 
 ito_node *ito_input(ito_graph *g, const char *name, ito_shape shape);
 ito_node *ito_param(ito_graph *g, const char *name, ito_shape shape,
@@ -150,6 +161,9 @@ ito_node *ito_conv2d(ito_node *x, ito_node *w, ito_node *bias, ito_conv conv);
 
 ito_node *ito_upsample_nearest(ito_node *x, int factor); /* [N, C, H, W] -> [N, C, fH, fW] */
 ito_node *ito_average_pool(ito_node *x, int factor);     /* mean of f x f blocks; H and W divide by f */
+/* The largest of the window x window pixels around each, inside the image; window is odd. Of equal ones the
+ * first in reading order counts, for the gradient too. */
+ito_node *ito_max_pool(ito_node *x, int window);
 /* Upsample by `up` with zeros, pad, filter with the separable taps (outer product, ntaps <= 8), keep every
  * `down`-th: upfirdn2d of StyleGAN2, except that the taps are not flipped. pad_before/pad_after on both axes,
  * after upsampling; may be negative (crop). */

@@ -2,14 +2,14 @@
  *
  * Score networks: functions that build graphs.
  *
- *   1. ito_network_default, set fields, ito_network_check     choose a member of the NCSN++ family
+ *   1. ito_network_default, set fields, ito_network_check     choose an architecture and its options
  *   2. ito_network_build                                      its nodes, for training or a plan of your own
  *   3. ito_params_create, then ito_params_init or a file      its weights
  *   4. ito_network_score_create, ito_network_score_view       the network as a score function for dynamics.h
  *
- * Parameter names are the published checkpoints' own (all_modules.3.Conv_0.weight, without "module."), made
- * in the published order. Frozen Fourier frequencies are a buffer; everything else is trainable. A graph
- * holds one network: names are unique.
+ * Parameter names are the published checkpoints' own (all_modules.3.Conv_0.weight, res1.0.conv1.weight,
+ * without "module."), made in the published order. Frozen Fourier frequencies are a buffer; everything else
+ * is trainable. A graph holds one network: names are unique.
  */
 #ifndef ITO_NETWORKS_H
 #define ITO_NETWORKS_H
@@ -24,6 +24,26 @@ extern "C" {
 #pragma GCC visibility push(default)
 #endif
 
+/* By the names of the published configurations. */
+typedef enum ito_architecture {
+    ITO_NCSNPP,     /* NCSN++ and DDPM++, [SDE] App. H */
+    ITO_DDPM,       /* [DDPM] */
+    ITO_NCSNV2_64,  /* [NCSNv2] for images below 96 pixels, up to 128, and up to 256 */
+    ITO_NCSNV2_128, /* one level deeper */
+    ITO_NCSNV2_256, /* two levels deeper */
+    ITO_NCSN,       /* [NCSN] */
+    ITO_MLP,        /* residual layers on a point, told the time */
+    ITO_ARCHITECTURE_COUNT
+} ito_architecture;
+/* "ncsnpp", "ddpm", "ncsnv2_64", "ncsnv2_128", "ncsnv2_256", "ncsn", "mlp" */
+const char *ito_architecture_name(ito_architecture a);
+
+typedef enum ito_activation {
+    ITO_ACTIVATION_SWISH,
+    ITO_ACTIVATION_ELU,
+    ITO_ACTIVATION_RELU,
+    ITO_ACTIVATION_LRELU /* x > 0 ? x : x / 5 */
+} ito_activation;
 typedef enum ito_resblock { ITO_RESBLOCK_BIGGAN, ITO_RESBLOCK_DDPM } ito_resblock;
 typedef enum ito_time_embedding { ITO_EMBEDDING_POSITIONAL, ITO_EMBEDDING_FOURIER } ito_time_embedding;
 typedef enum ito_progressive {
@@ -35,20 +55,31 @@ typedef enum ito_combine { ITO_COMBINE_SUM, ITO_COMBINE_CAT } ito_combine;
 
 #define ITO_MAX_LEVELS 10
 
-/* The NCSN++ family in one builder ([SDE] App. H). Beside each field: DDPM++ | NCSN++ of CIFAR-10. */
+/* Every architecture in one struct. A field is read by the architectures named beside it, and ignored by the
+ * others; beside the NCSN++ fields: DDPM++ | NCSN++ of CIFAR-10. */
 typedef struct ito_network_config {
-    int64_t image_size, channels;    /* 32, 3 */
-    bool centered;                   /* data in [-1, 1]; otherwise the network maps x to 2x - 1 */
-    int64_t nf;                      /* 128 */
+    ito_architecture architecture;
+    int64_t image_size, channels; /* 32, 3; a point is an image of one pixel with a channel per coordinate */
+    bool centered;                /* data in [-1, 1]; otherwise the network maps x to 2x - 1 */
+    /* The noise levels of a discrete VE chain, geometric from sigma_max (label 0) to sigma_min (label
+     * num_scales - 1), for networks that take a label and divide by its sigma: NCSNv2 always, NCSN++ and
+     * DDPM with scale_by_sigma and a positional embedding. NCSN has num_scales rows in its tables. */
+    double sigma_min, sigma_max; /* 0.01, 50 */
+    int64_t num_scales;          /* 1000 */
+    int64_t nf;                  /* 128; mlp: width of its layers */
+    ito_activation nonlinearity; /* swish; NCSN, NCSNv2: elu */
+    /* NCSN++ and DDPM */
     int levels;                      /* entries of ch_mult */
     int64_t ch_mult[ITO_MAX_LEVELS]; /* 1, 2, 2, 2 */
-    int64_t num_res_blocks;          /* 4 (8 for deep) */
+    int64_t num_res_blocks;          /* 4 (8 for deep, 2 for DDPM); mlp: its residual blocks */
     int attn_count;
     int64_t attn_resolutions[ITO_MAX_LEVELS]; /* 16 */
     double dropout;                           /* 0.1 */
     bool resamp_with_conv;                    /* true */
     bool conditional;                         /* true: conditioned on t */
-    bool fir;                                 /* false | true */
+    bool scale_by_sigma;                      /* false | true; mlp: too */
+    /* NCSN++ alone (embedding: mlp too) */
+    bool fir; /* false | true */
     int fir_taps;
     int64_t fir_kernel[8];             /* 1, 3, 3, 1 */
     bool skip_rescale;                 /* true: (x + h) / sqrt 2 */
@@ -58,19 +89,30 @@ typedef struct ito_network_config {
     ito_progressive progressive;       /* none */
     ito_progressive progressive_input; /* none | residual */
     ito_combine progressive_combine;   /* sum */
-    bool scale_by_sigma;               /* false | true */
     double init_scale;                 /* 0 */
+    /* NCSN++, DDPM and mlp: conditioned on a class, for guidance without a classifier (Ho & Salimans 2022) */
+    int64_t classes;      /* 0: none */
+    double class_dropout; /* 0.1: share of training examples whose class is hidden */
 } ito_network_config;
 
 /* DDPM++ of CIFAR-10 (vp_ddpmpp_continuous). */
 ito_network_config ito_network_default(void);
+/* The same for another architecture: the published configuration of CIFAR-10 (nf 128, elu for NCSN and
+ * NCSNv2, 232 and 10 noise levels), for mlp 128 wide, 4 blocks, points of two coordinates. */
+ito_network_config ito_network_default_of(ito_architecture a);
 /* ARG/SHAPE names the first field that does not fit ("image_size 30 does not divide by 8 = 2^(levels - 1)").
  */
 ito_status ito_network_check(const ito_network_config *c, ito_error *err);
+/* Does the output depend on labels? When not, a plan of it has no such input to bind. */
+bool ito_network_reads_labels(const ito_network_config *c);
 
-/* x [B, C, S, S], labels [B] (SPEC section 3: 999 t, or sigma) -> [B, C, S, S]. With train, dropout is
- * active. */
+/* x [B, C, S, S], labels [B] (SPEC section 3: 999 t, sigma, or the index of a noise level) -> [B, C, S, S].
+ * With train, dropout is active. A network with classes is asked for the score of no class in particular. */
 ito_node *ito_network_build(const ito_network_config *c, ito_node *x, ito_node *labels, bool train);
+/* The same of a network with classes: classes [B], 0 .. config.classes - 1, or config.classes where the class
+ * is hidden (in training, class_dropout of the examples; to sample, the score of no class in particular). */
+ito_node *ito_network_build_classes(const ito_network_config *c, ito_node *x, ito_node *labels,
+                                    ito_node *classes, bool train);
 
 /* What a network's output means, SPEC section 3: VP/sub-VP continuous: label 999 t, score = -out / b(t);
  * VE continuous: label sigma(t), score = out. The one place that knows. */

@@ -192,6 +192,15 @@ ito_init ito_init_fan_avg(double scale) {
 ito_init ito_init_normal(double std) {
     return (ito_init){ITO_INIT_NORMAL, std};
 }
+ito_init ito_init_uniform(double limit) {
+    return (ito_init){ITO_INIT_UNIFORM, limit};
+}
+ito_init ito_init_near_one(double std) {
+    return (ito_init){ITO_INIT_NEAR_ONE, std};
+}
+ito_init ito_init_norm_rows(double std) {
+    return (ito_init){ITO_INIT_NORM_ROWS, std};
+}
 
 /* ---- looking in ---- */
 

@@ -45,6 +45,8 @@
     X(UPSAMPLE, "upsample")                                                                                  \
     X(POOL, "sum_pool")                                                                                      \
     X(UPFIRDN, "upfirdn")                                                                                    \
+    X(MAX_POOL, "max_pool")                                                                                  \
+    X(MAX_POOL_GRAD, "max_pool_grad")                                                                        \
     X(NORM_STATS, "norm_stats")                                                                              \
     X(NORM, "norm")                                                                                          \
     X(NORM_SUMS, "norm_sums")                                                                                \
@@ -83,7 +85,7 @@ typedef union ito__attr {
         bool a, b;
     } transpose;   /* MATMUL */
     ito_conv conv; /* CONV2D and its gradients */
-    int factor;    /* UPSAMPLE, POOL */
+    int factor;    /* UPSAMPLE, POOL; MAX_POOL and its gradient: the window */
     struct {
         ito_fir fir;
         bool reversed; /* taps in reverse order: the adjoint */
@@ -201,6 +203,8 @@ ITO__ADJOINT(conv2d_grad_w);
 ITO__ADJOINT(upsample);
 ITO__ADJOINT(pool);
 ITO__ADJOINT(upfirdn);
+ITO__ADJOINT(max_pool);
+ITO__ADJOINT(max_pool_grad);
 ITO__ADJOINT(norm);
 ITO__ADJOINT(softmax);
 ITO__ADJOINT(embedding);

@@ -56,6 +56,8 @@ static bool wants_blocked(const ito__lowering *l, const ito_node *y) {
     case ITO__OP_DROPOUT:
     case ITO__OP_UPSAMPLE:
     case ITO__OP_POOL:
+    case ITO__OP_MAX_POOL:
+    case ITO__OP_MAX_POOL_GRAD:
     case ITO__OP_UPFIRDN: return ito__is_image(l->plan, y->shape) && ito__has_blocked(l, image);
     case ITO__OP_NORM_STATS:
     case ITO__OP_NORM:

@@ -89,19 +89,31 @@ static double fan_avg_limit(ito_shape s, double scale) {
     return sqrt(3 * scale / ((in + out) / 2));
 }
 
+static bool is_normal(ito_init_kind kind) {
+    return kind == ITO_INIT_NORMAL || kind == ITO_INIT_NEAR_ONE || kind == ITO_INIT_NORM_ROWS;
+}
+
+/* Chunks of a draw are uses of its stream. */
 static void draw(const entry *e, ito_stream stream, int64_t n, float *x) {
-    double chunk[256];
-    double limit = e->init.kind == ITO_INIT_FAN_AVG ? fan_avg_limit(e->shape, e->init.scale) : 0;
+    double chunk[256], mean = e->init.kind == ITO_INIT_NEAR_ONE || e->init.kind == ITO_INIT_NORM_ROWS;
+    double limit = e->init.kind == ITO_INIT_FAN_AVG ? fan_avg_limit(e->shape, e->init.scale) : e->init.scale;
+    bool normal = is_normal(e->init.kind);
     for (int64_t first = 0, part = 0; first < n; first += 256, part++) {
         int64_t m = n - first < 256 ? n - first : 256;
-        if (e->init.kind == ITO_INIT_NORMAL)
+        if (normal)
             ito_random_normal(stream, (uint32_t)part, m, chunk);
         else
             ito_random_uniform(stream, (uint32_t)part, m, chunk);
         for (int64_t i = 0; i < m; i++)
-            x[first + i] = (float)(e->init.kind == ITO_INIT_NORMAL ? e->init.scale * chunk[i]
-                                                                   : limit * (2 * chunk[i] - 1));
+            x[first + i] = (float)(normal ? mean + e->init.scale * chunk[i] : limit * (2 * chunk[i] - 1));
     }
+}
+
+/* The last third of every row. */
+static void clear_beta(ito_shape table, float *x) {
+    int64_t width = table.dim[1], beta = width / 3;
+    for (int64_t row = 0; row < table.dim[0]; row++)
+        memset(x + (row + 1) * width - beta, 0, (size_t)beta * sizeof *x);
 }
 
 void ito_params_init(ito_params *p, uint64_t seed) {
@@ -109,10 +121,11 @@ void ito_params_init(ito_params *p, uint64_t seed) {
         const entry *e = &p->entries[i];
         float *x = p->block + e->offset;
         int64_t n = ito_shape_count(e->shape);
-        if (e->init.kind == ITO_INIT_FAN_AVG || e->init.kind == ITO_INIT_NORMAL)
-            draw(e, (ito_stream){seed, ITO_RNG_INIT, i}, n, x);
-        else
+        if (e->init.kind == ITO_INIT_ZEROS || e->init.kind == ITO_INIT_ONES)
             for (int64_t k = 0; k < n; k++) x[k] = e->init.kind == ITO_INIT_ONES;
+        else
+            draw(e, (ito_stream){seed, ITO_RNG_INIT, i}, n, x);
+        if (e->init.kind == ITO_INIT_NORM_ROWS) clear_beta(e->shape, x);
     }
 }
 

@@ -12,11 +12,55 @@
 
 enum { MAX_FIELDS = 128, MAX_RECIPE_BYTES = 1 << 20 };
 
-/* The network is told what the data look like; a recipe says it once. */
-static void share_data_fields(ito_recipe *r) {
+/* The network is told what the data look like, and the noise levels of the chain; a recipe says it once. */
+static void share_fields(ito_recipe *r) {
     r->network.image_size = r->data.image_size;
     r->network.channels = r->data.channels;
     r->network.centered = r->data.centered;
+    r->network.sigma_min = r->sde.sigma_min;
+    r->network.sigma_max = r->sde.sigma_max;
+    r->network.num_scales = r->sde.steps;
+}
+
+/* What the network takes for a time must be what the objective and the SDE give it, SPEC section 3. */
+static ito_status check_labels(const ito_recipe *r, const char *where, ito_error *err) {
+    const ito_network_config *c = &r->network;
+    bool ncsn = c->architecture >= ITO_NCSNV2_64 && c->architecture <= ITO_NCSN;
+    bool fourier = (c->architecture == ITO_NCSNPP || c->architecture == ITO_MLP) &&
+                   c->embedding_type == ITO_EMBEDDING_FOURIER;
+    if (ncsn && r->sde.kind != ITO_SDE_VE)
+        return ito_error_set(err, ITO_E_ARG,
+                             "%s: network.architecture: %s is a network of the VE SDE: set "
+                             "sde.type to ve",
+                             where, ito_architecture_name(c->architecture));
+    if (ncsn && r->objective.continuous)
+        return ito_error_set(err, ITO_E_ARG,
+                             "%s: objective.continuous: %s takes the index of a noise level: "
+                             "set it to false",
+                             where, ito_architecture_name(c->architecture));
+    if (fourier && !r->objective.continuous)
+        return ito_error_set(err, ITO_E_ARG,
+                             "%s: objective.continuous: the fourier embedding takes noise "
+                             "levels, not the index that a discrete objective gives: set it to true, or "
+                             "network.embedding_type to positional",
+                             where);
+    if (c->scale_by_sigma && !ncsn && !fourier && r->objective.continuous)
+        return ito_error_set(err, ITO_E_ARG,
+                             "%s: network.scale_by_sigma: needs labels that name a noise "
+                             "level: use the fourier embedding of ncsnpp or mlp, or set objective.continuous "
+                             "to false",
+                             where);
+    if (!r->objective.continuous && r->sde.kind == ITO_SDE_SUBVP)
+        return ito_error_set(err, ITO_E_ARG,
+                             "%s: objective.continuous: sub-VP has no discrete form: set it "
+                             "to true",
+                             where);
+    if (!r->objective.continuous && r->objective.likelihood_weighting)
+        return ito_error_set(err, ITO_E_ARG,
+                             "%s: objective.likelihood_weighting: belongs to continuous time: "
+                             "set it to false, or objective.continuous to true",
+                             where);
+    return ITO_OK;
 }
 
 /* Most rules between fields belong to the rooms that own them; their sentence starts with the field's name.
@@ -28,6 +72,7 @@ static ito_status check_together(const ito_recipe *r, const char *where, ito_err
     if ((st = ito_network_check(&r->network, &inner)) != ITO_OK) {
         return ito_error_set(err, st, "%s: network: %s", where, inner.message);
     }
+    if ((st = check_labels(r, where, err)) != ITO_OK) return st;
     if (r->objective.eps >= r->sde.T) {
         return ito_error_set(err, ITO_E_ARG, "%s: objective.eps is %g, sde.T is %g: eps must be smaller",
                              where, r->objective.eps, r->sde.T);
@@ -44,6 +89,7 @@ ito_status ito_recipe_check(const ito_recipe *r, const char *where, ito_error *e
     ito_status st;
     const ito__field *fields = ito__recipe_fields(&count);
     for (int i = 0; i < count; i++) {
+        if (!ito__field_applies(&fields[i], r->network.architecture)) continue;
         if ((st = ito__field_check(&fields[i], r, where, err)) != ITO_OK) return st;
     }
     return check_together(r, where, err);
@@ -59,6 +105,14 @@ static ito_status unknown_key(const char *section, const char *key, const char *
     return ito_error_set(err, ITO_E_ARG,
                          "%s: unknown key \"%.60s\" in section %s: the nearest known key is \"%s%s%s\"",
                          where, key, section, near->section, dot, near->key);
+}
+
+static ito_status not_of_this_network(const ito__field *field, const ito_recipe *r, const char *where,
+                                      ito_error *err) {
+    return ito_error_set(err, ITO_E_ARG,
+                         "%s: network.%s: %s has no such field: remove it, or choose another "
+                         "network.architecture",
+                         where, field->key, ito_architecture_name(r->network.architecture));
 }
 
 /* ---- from YAML ---- */
@@ -104,6 +158,8 @@ static ito_status read_field(reading *r, const char *section, const yaml_node_t 
         return ito_error_set(err, ITO_E_FORMAT, "%s: a key is not plain text: write key: value", r->where);
     const ito__field *field = ito__field_find(section, name);
     if (!field) return unknown_key(section, name, r->where, err);
+    if (!ito__field_applies(field, r->recipe.network.architecture))
+        return not_of_this_network(field, &r->recipe, r->where, err);
 
     ptrdiff_t row = field - ito__recipe_fields(&count);
     if (r->seen[row]) {
@@ -135,6 +191,25 @@ static ito_status read_section(reading *r, const char *section, const yaml_node_
     return ITO_OK;
 }
 
+static const yaml_node_t *value_of(reading *r, const yaml_node_t *mapping, const char *key) {
+    if (!mapping || mapping->type != YAML_MAPPING_NODE) return NULL;
+    for (yaml_node_pair_t *p = mapping->data.mapping.pairs.start; p < mapping->data.mapping.pairs.top; p++) {
+        const char *text = scalar(yaml_document_get_node(r->document, p->key));
+        if (text && strcmp(text, key) == 0) return yaml_document_get_node(r->document, p->value);
+    }
+    return NULL;
+}
+
+/* The architecture decides the network's defaults, wherever in the recipe it stands. What is not one is
+ * refused when its line is read. */
+static void start_from_architecture(reading *r, const yaml_node_t *root) {
+    const yaml_node_t *value = value_of(r, value_of(r, root, "network"), "architecture");
+    const char *text = value ? scalar(value) : NULL;
+    const ito__field *field = ito__field_find("network", "architecture");
+    if (text && ito__field_set(field, &r->recipe, text, r->where, NULL) == ITO_OK)
+        r->recipe.network = ito_network_default_of(r->recipe.network.architecture);
+}
+
 static ito_status read_top(reading *r, const yaml_node_t *root, ito_error *err) {
     ito_status st;
     locate(r, root);
@@ -144,6 +219,7 @@ static ito_status read_top(reading *r, const yaml_node_t *root, ito_error *err) 
             "%s: not a recipe: expected sections data, sde, network, objective, training, sampling",
             r->where);
     }
+    start_from_architecture(r, root);
     for (yaml_node_pair_t *p = root->data.mapping.pairs.start; p < root->data.mapping.pairs.top; p++) {
         const yaml_node_t *key = yaml_document_get_node(r->document, p->key);
         const yaml_node_t *value = yaml_document_get_node(r->document, p->value);
@@ -212,7 +288,7 @@ ito_status ito_recipe_parse(const char *text, size_t length, const char *where, 
         st = ito_error_set(err, ITO_E_FORMAT, "%s: holds two YAML documents: keep one recipe a file", where);
         goto done;
     }
-    share_data_fields(&r.recipe);
+    share_fields(&r.recipe);
     if ((st = ito_recipe_check(&r.recipe, where, err)) != ITO_OK) goto done;
     *out = r.recipe;
 
@@ -233,6 +309,19 @@ ito_status ito_recipe_read(const char *path, ito_recipe *out, ito_error *err) {
 }
 
 /* ---- --set ---- */
+
+/* Fields that both architectures have keep their values; the others get the new one's defaults. */
+static void change_architecture(const ito_recipe *from, ito_recipe *to) {
+    int count;
+    const ito__field *fields = ito__recipe_fields(&count);
+    ito_architecture before = from->network.architecture, now = to->network.architecture;
+    to->network = ito_network_default_of(now);
+    for (int i = 0; i < count; i++) {
+        bool kept = ito__field_applies(&fields[i], before) && ito__field_applies(&fields[i], now);
+        if (kept && strcmp(fields[i].section, "network") == 0) ito__field_copy(&fields[i], from, to);
+    }
+    to->network.architecture = now;
+}
 
 ito_status ito_recipe_set(ito_recipe *r, const char *assignment, ito_error *err) {
     char section[64] = "", key[64];
@@ -258,10 +347,14 @@ ito_status ito_recipe_set(ito_recipe *r, const char *assignment, ito_error *err)
     }
     if (!field) return unknown_key(section, key, assignment, err);
 
+    if (!ito__field_applies(field, r->network.architecture))
+        return not_of_this_network(field, r, assignment, err);
+
     ito_recipe changed = *r;
     ito_status st = ito__field_set(field, &changed, equals + 1, assignment, err);
     if (st != ITO_OK) return st;
-    share_data_fields(&changed);
+    if (changed.network.architecture != r->network.architecture) change_architecture(r, &changed);
+    share_fields(&changed);
     *r = changed;
     return ITO_OK;
 }
@@ -280,6 +373,7 @@ static ito_status print_recipe(const ito_recipe *r, bool with_help, char **text,
         return ito_error_set(err, ITO_E_NOMEM, "recipe %s: memory ran out while printing: free some",
                              r->name);
     for (int i = 0; i < count; i++) {
+        if (!ito__field_applies(&fields[i], r->network.architecture)) continue;
         if (strcmp(fields[i].section, section) != 0) {
             section = fields[i].section;
             fprintf(out, "%s:\n", section);

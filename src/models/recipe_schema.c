@@ -12,6 +12,21 @@ static const char *const sde_words[] = {
     [ITO_SDE_VE] = "ve", [ITO_SDE_VP] = "vp", [ITO_SDE_SUBVP] = "subvp", NULL};
 static_assert(sizeof sde_words / sizeof *sde_words == ITO_SDE_NETWORK_COUNT + 1,
               "one word for each SDE that networks know");
+static const char *const architecture_words[] = {[ITO_NCSNPP] = "ncsnpp",
+                                                 [ITO_DDPM] = "ddpm",
+                                                 [ITO_NCSNV2_64] = "ncsnv2_64",
+                                                 [ITO_NCSNV2_128] = "ncsnv2_128",
+                                                 [ITO_NCSNV2_256] = "ncsnv2_256",
+                                                 [ITO_NCSN] = "ncsn",
+                                                 [ITO_MLP] = "mlp",
+                                                 NULL};
+static_assert(sizeof architecture_words / sizeof *architecture_words == ITO_ARCHITECTURE_COUNT + 1,
+              "one word for each architecture");
+static const char *const activation_words[] = {[ITO_ACTIVATION_SWISH] = "swish",
+                                               [ITO_ACTIVATION_ELU] = "elu",
+                                               [ITO_ACTIVATION_RELU] = "relu",
+                                               [ITO_ACTIVATION_LRELU] = "lrelu",
+                                               NULL};
 static const char *const resblock_words[] = {
     [ITO_RESBLOCK_BIGGAN] = "biggan", [ITO_RESBLOCK_DDPM] = "ddpm", NULL};
 static const char *const embedding_words[] = {
@@ -34,7 +49,12 @@ static const char *sampler_at(int index) {
 #define AT(section, key) #section, #key, offsetof(ito_recipe, section.key)
 #define CAPACITY(section, key)                                                                               \
     .capacity = sizeof(((ito_recipe *)0)->section.key) / sizeof(((ito_recipe *)0)->section.key[0])
-#define BIG 1e15 /* every whole number up to here is a double, so ranges of counts can be doubles */
+#define OF(a)    (1u << ITO_##a)
+#define PP       .architectures = OF(NCSNPP)
+#define UNET     .architectures = OF(NCSNPP) | OF(DDPM)
+#define PP_MLP   .architectures = OF(NCSNPP) | OF(MLP)
+#define UNET_MLP .architectures = OF(NCSNPP) | OF(DDPM) | OF(MLP)
+#define BIG      1e15 /* every whole number up to here is a double, so ranges of counts can be doubles */
 
 static const ito__field fields[] = {
     {"", "name", offsetof(ito_recipe, name), ITO__FIELD_NAME, .help = "names the run directory runs/<name>/",
@@ -61,35 +81,44 @@ static const ito__field fields[] = {
     {AT(sde, sigma_max), ITO__FIELD_REAL, 1e-12, 1e9,
      .help = "ve: sigma(T), about the largest distance of two images"},
 
-    {AT(network, nf), ITO__FIELD_INT, 1, 65536, .help = "channels at full resolution"},
+    {AT(network, architecture), ITO__FIELD_ENUM,
+     .help = "ncsnpp, ddpm, ncsnv2_64, ncsnv2_128, ncsnv2_256, ncsn or mlp", .words = architecture_words},
+    {AT(network, nf), ITO__FIELD_INT, 1, 65536, .help = "channels at full resolution; mlp: width"},
+    {AT(network, nonlinearity), ITO__FIELD_ENUM, .help = "swish, elu, relu or lrelu",
+     .words = activation_words},
     {AT(network, ch_mult), ITO__FIELD_LIST, 1, 1024, .help = "channels of each level, as multiples of nf",
-     CAPACITY(network, ch_mult), .count_offset = offsetof(ito_recipe, network.levels)},
+     CAPACITY(network, ch_mult), .count_offset = offsetof(ito_recipe, network.levels), UNET},
     {AT(network, num_res_blocks), ITO__FIELD_INT, 1, 256,
-     .help = "residual blocks a level (one more on the way up)"},
+     .help = "residual blocks a level (one more on the way up); mlp: of all", UNET_MLP},
     {AT(network, attn_resolutions), ITO__FIELD_LIST, 1, 4096,
      .help = "attention where the image has this many pixels a side", CAPACITY(network, attn_resolutions),
-     .count_offset = offsetof(ito_recipe, network.attn_count)},
-    {AT(network, dropout), ITO__FIELD_REAL, 0, 0.999, .help = "rate, while training"},
-    {AT(network, resamp_with_conv), ITO__FIELD_BOOL, .help = "ddpm blocks: resample with a convolution"},
-    {AT(network, conditional), ITO__FIELD_BOOL, .help = "the network is told the noise level"},
-    {AT(network, fir), ITO__FIELD_BOOL, .help = "smooth when resampling"},
+     .count_offset = offsetof(ito_recipe, network.attn_count), UNET},
+    {AT(network, dropout), ITO__FIELD_REAL, 0, 0.999, .help = "rate, while training", UNET},
+    {AT(network, resamp_with_conv), ITO__FIELD_BOOL, .help = "ddpm blocks: resample with a convolution",
+     UNET},
+    {AT(network, conditional), ITO__FIELD_BOOL, .help = "the network is told the noise level", UNET},
+    {AT(network, fir), ITO__FIELD_BOOL, .help = "smooth when resampling", PP},
     {AT(network, fir_kernel), ITO__FIELD_LIST, -1e6, 1e6, .help = "the smoothing filter, normalised",
-     CAPACITY(network, fir_kernel), .count_offset = offsetof(ito_recipe, network.fir_taps)},
-    {AT(network, skip_rescale), ITO__FIELD_BOOL, .help = "(x + h) / sqrt 2 at the end of a block"},
-    {AT(network, resblock_type), ITO__FIELD_ENUM, .help = "biggan or ddpm", .words = resblock_words},
+     CAPACITY(network, fir_kernel), .count_offset = offsetof(ito_recipe, network.fir_taps), PP},
+    {AT(network, skip_rescale), ITO__FIELD_BOOL, .help = "(x + h) / sqrt 2 at the end of a block", PP},
+    {AT(network, resblock_type), ITO__FIELD_ENUM, .help = "biggan or ddpm", .words = resblock_words, PP},
     {AT(network, embedding_type), ITO__FIELD_ENUM, .help = "of the noise level: positional or fourier",
-     .words = embedding_words},
+     .words = embedding_words, PP_MLP},
     {AT(network, fourier_scale), ITO__FIELD_REAL, 1e-6, 1e6,
-     .help = "fourier: standard deviation of the frequencies"},
+     .help = "fourier: standard deviation of the frequencies", PP_MLP},
     {AT(network, progressive), ITO__FIELD_ENUM, .help = "output pyramid: none, output_skip or residual",
-     .words = progressive_words},
+     .words = progressive_words, PP},
     {AT(network, progressive_input), ITO__FIELD_ENUM, .help = "input pyramid: none, input_skip or residual",
-     .words = progressive_input_words},
+     .words = progressive_input_words, PP},
     {AT(network, progressive_combine), ITO__FIELD_ENUM, .help = "how the input pyramid joins: sum or cat",
-     .words = combine_words},
-    {AT(network, scale_by_sigma), ITO__FIELD_BOOL, .help = "ve: divide the output by sigma"},
+     .words = combine_words, PP},
+    {AT(network, scale_by_sigma), ITO__FIELD_BOOL, .help = "ve: divide the output by sigma", UNET_MLP},
     {AT(network, init_scale), ITO__FIELD_REAL, 0, 100,
-     .help = "of the last layer of each block; 0: almost zero"},
+     .help = "of the last layer of each block; 0: almost zero", PP},
+    {AT(network, classes), ITO__FIELD_INT, 0, 1048576, .help = "conditioned on so many classes; 0: on none",
+     UNET_MLP},
+    {AT(network, class_dropout), ITO__FIELD_REAL, 0, 1,
+     .help = "share of training examples whose class is hidden", UNET_MLP},
 
     {AT(objective, continuous), ITO__FIELD_BOOL, .help = "denoising score matching over all t, [SDE] Eq 7"},
     {AT(objective, reduce_mean), ITO__FIELD_BOOL, .help = "mean over dimensions; otherwise half the sum"},
@@ -136,6 +165,11 @@ static const ito__field fields[] = {
 
 #undef AT
 #undef CAPACITY
+#undef OF
+#undef PP
+#undef UNET
+#undef PP_MLP
+#undef UNET_MLP
 #undef BIG
 
 static const int field_count = (int)(sizeof fields / sizeof *fields);
@@ -143,6 +177,10 @@ static const int field_count = (int)(sizeof fields / sizeof *fields);
 const ito__field *ito__recipe_fields(int *count) {
     *count = field_count;
     return fields;
+}
+
+bool ito__field_applies(const ito__field *field, ito_architecture a) {
+    return field->architectures == 0 || (field->architectures >> a & 1) != 0;
 }
 
 ito_recipe ito_recipe_default(void) {

@@ -34,7 +34,11 @@ typedef struct ito__field {
     size_t count_offset;         /* of a list */
     const char *const *words;    /* of an enum, NULL-terminated */
     const char *(*name_at)(int); /* of a WORD: NULL past the last */
+    unsigned architectures; /* bits of the networks that have the field; 0: all, and every other section */
 } ito__field;
+
+/* Does a recipe of this architecture have the field? A recipe neither holds nor prints what it has not. */
+bool ito__field_applies(const ito__field *field, ito_architecture a);
 
 /* All rows, grouped by section, in the order in which a recipe is printed. */
 const ito__field *ito__recipe_fields(int *count);
@@ -53,6 +57,8 @@ ito_status ito__field_set(const ito__field *field, ito_recipe *r, const char *te
                           ito_error *err);
 /* Checks a value that is already in the struct against the row. */
 ito_status ito__field_check(const ito__field *field, const ito_recipe *r, const char *where, ito_error *err);
+/* Copies the value. */
+void ito__field_copy(const ito__field *field, const ito_recipe *from, ito_recipe *to);
 /* Writes the value as YAML; reading it back gives the same bits. */
 void ito__field_print(const ito__field *field, const ito_recipe *r, FILE *out);
 

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static_assert(sizeof(ito_sde_kind) == sizeof(int) && sizeof(ito_resblock) == sizeof(int),
+static_assert(sizeof(ito_sde_kind) == sizeof(int) && sizeof(ito_architecture) == sizeof(int),
               "enum fields are read and written as ints");
 
 enum { MAX_ENTRIES = 32, MAX_WORDS = 256 };
@@ -39,6 +39,27 @@ static const char *known_words(const ito__field *field, char out[MAX_WORDS]) {
         used += n > 0 ? (size_t)n : 0;
     }
     return out;
+}
+
+static size_t bytes_of(const ito__field *field) {
+    switch (field->kind) {
+    case ITO__FIELD_BOOL: return sizeof(bool);
+    case ITO__FIELD_INT: return sizeof(int64_t);
+    case ITO__FIELD_SEED: return sizeof(uint64_t);
+    case ITO__FIELD_REAL: return sizeof(double);
+    case ITO__FIELD_ENUM: return sizeof(int);
+    case ITO__FIELD_LIST: return field->capacity * sizeof(int64_t);
+    case ITO__FIELD_NAME:
+    case ITO__FIELD_TEXT:
+    case ITO__FIELD_WORD: return field->capacity;
+    }
+    return 0;
+}
+
+void ito__field_copy(const ito__field *field, const ito_recipe *from, ito_recipe *to) {
+    memcpy((char *)to + field->offset, at(field, from), bytes_of(field));
+    if (field->kind == ITO__FIELD_LIST)
+        memcpy((char *)to + field->count_offset, (const char *)from + field->count_offset, sizeof(int));
 }
 
 /* ---- numbers as text ---- */

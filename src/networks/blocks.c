@@ -9,7 +9,7 @@
 #include <math.h>
 
 static ito_node *norm_act(ito__builder *b, const char *layer, ito_node *x) {
-    return ito_silu(ito__layer_norm(b, layer, x));
+    return ito__activate(b, ito__layer_norm(b, layer, x));
 }
 
 /* h [B, C, H, W] plus a per-image, per-channel shift read from the time embedding. */

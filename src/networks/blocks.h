@@ -23,8 +23,15 @@ ito_node *ito__module_head(ito__builder *b, ito_node *h, int64_t out, double sca
 /* A 3x3 convolution. */
 ito_node *ito__module_conv(ito__builder *b, ito_node *x, int64_t out, double scale);
 
+/* In embedding.c. */
+
 /* One module for a Fourier embedding (its frequencies), two for a conditional network (dense layers): sets
- * b->temb from labels [B]. In embedding.c. */
-void ito__module_embedding(ito__builder *b, ito_node *labels);
+ * b->temb from b->labels and b->classes. */
+void ito__module_embedding(ito__builder *b);
+/* Sinusoids of b->labels by the config's embedding_type: positional [B, nf]; Fourier [B, 2 nf], whose frozen
+ * frequencies are named. */
+ito_node *ito__embed_labels(ito__builder *b, const char *frequencies);
+/* h [B, n] plus the row of b->classes in a table of classes and, last, the hidden class. */
+ito_node *ito__embed_classes(ito__builder *b, ito_node *h);
 
 #endif

@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Network configurations: the published default and what a valid one is.
+ * Network configurations: the published defaults and what a valid one is, architecture by architecture.
  */
 #include "networks/config.h"
+#include "networks/family.h"
 
 ito_network_config ito_network_default(void) {
     return (ito_network_config){
+        .architecture = ITO_NCSNPP,
         .image_size = 32,
         .channels = 3,
         .centered = true,
+        .sigma_min = 0.01,
+        .sigma_max = 50,
+        .num_scales = 1000,
         .nf = 128,
+        .nonlinearity = ITO_ACTIVATION_SWISH,
         .levels = 4,
         .ch_mult = {1, 2, 2, 2},
         .num_res_blocks = 4,
@@ -27,7 +33,35 @@ ito_network_config ito_network_default(void) {
         .progressive = ITO_PROGRESSIVE_NONE,
         .progressive_input = ITO_PROGRESSIVE_NONE,
         .progressive_combine = ITO_COMBINE_SUM,
+        .class_dropout = 0.1,
     };
+}
+
+ito_network_config ito_network_default_of(ito_architecture a) {
+    ito_network_config c = ito_network_default();
+    c.architecture = a;
+    switch (a) {
+    case ITO_DDPM: c.num_res_blocks = 2; break;
+    case ITO_NCSNV2_64:
+    case ITO_NCSNV2_128:
+    case ITO_NCSNV2_256:
+        c.nonlinearity = ITO_ACTIVATION_ELU;
+        c.centered = false;
+        c.num_scales = 232;
+        break;
+    case ITO_NCSN:
+        c.nonlinearity = ITO_ACTIVATION_ELU;
+        c.centered = false;
+        c.num_scales = 10;
+        c.sigma_max = 1;
+        break;
+    case ITO_MLP:
+        c.image_size = 1;
+        c.channels = 2;
+        break;
+    default: break;
+    }
+    return c;
 }
 
 /* min <= value <= max. The upper ends keep every product of dimensions far from overflow. */
@@ -37,14 +71,69 @@ static ito_status range(const char *field, int64_t value, int64_t min, int64_t m
                          (long long)min, (long long)max);
 }
 
-static ito_status check_sizes(const ito_network_config *c, ito_error *err) {
+/* ---- what all have ---- */
+
+static ito_status check_classes(const ito_network_config *c, ito_error *err) {
+    ito_status st = range("classes", c->classes, 0, 1 << 20, err);
+    if (st != ITO_OK || c->classes == 0) return st;
+    if (!ito__families[c->architecture].knows_classes)
+        return ito_error_set(err, ITO_E_UNSUPPORTED,
+                             "classes: %s is not conditioned on classes: use 0, or ncsnpp, ddpm or mlp",
+                             ito_architecture_name(c->architecture));
+    if (!c->conditional)
+        return ito_error_set(err, ITO_E_UNSUPPORTED,
+                             "classes: join the time embedding, which a network with conditional false has "
+                             "not: set conditional to true");
+    if (!(c->class_dropout >= 0 && c->class_dropout <= 1))
+        return ito_error_set(err, ITO_E_ARG, "class_dropout: is %g: use a share in [0, 1]", c->class_dropout);
+    return ITO_OK;
+}
+
+ito_status ito__config_check_fields(const ito_network_config *c, ito_error *err) {
     ito_status st;
+    if ((st = range("architecture", c->architecture, 0, ITO_ARCHITECTURE_COUNT - 1, err)) != ITO_OK)
+        return st;
     if ((st = range("image_size", c->image_size, 1, 1 << 14, err)) != ITO_OK) return st;
     if ((st = range("channels", c->channels, 1, 1 << 14, err)) != ITO_OK) return st;
+    if ((st = range("nonlinearity", c->nonlinearity, 0, ITO_ACTIVATION_LRELU, err)) != ITO_OK) return st;
+    if ((st = ito__families[c->architecture].check(c, err)) != ITO_OK) return st;
+    return check_classes(c, err);
+}
+
+bool ito__labels_are_sigma(const ito_network_config *c) {
+    return c->embedding_type == ITO_EMBEDDING_FOURIER &&
+           (c->architecture == ITO_NCSNPP || c->architecture == ITO_MLP);
+}
+
+/* Of networks whose labels are places in a discrete chain of noise levels. */
+static ito_status check_scales(const ito_network_config *c, ito_error *err) {
+    ito_status st = range("num_scales", c->num_scales, 2, 1 << 20, err);
+    if (st != ITO_OK) return st;
+    if (!(c->sigma_min > 0 && c->sigma_max >= c->sigma_min && c->sigma_max <= 1e9))
+        return ito_error_set(err, ITO_E_ARG,
+                             "sigma_min, sigma_max: are %g, %g: use 0 < sigma_min <= sigma_max <= 1e9",
+                             c->sigma_min, c->sigma_max);
+    return ITO_OK;
+}
+
+static ito_status check_embedding(const ito_network_config *c, ito_error *err) {
+    ito_status st = range("embedding_type", c->embedding_type, 0, ITO_EMBEDDING_FOURIER, err);
+    if (st != ITO_OK) return st;
+    if (c->embedding_type == ITO_EMBEDDING_FOURIER && !(c->fourier_scale > 0 && c->fourier_scale <= 1e6))
+        return ito_error_set(err, ITO_E_ARG, "fourier_scale: is %g: use a positive number, as 16",
+                             c->fourier_scale);
+    return ITO_OK;
+}
+
+/* ---- NCSN++ and DDPM ---- */
+
+/* The U-Net's sizes; nf a multiple of `grain`. */
+static ito_status check_unet(const ito_network_config *c, int64_t grain, ito_error *err) {
+    ito_status st;
     if ((st = range("nf", c->nf, 4, 1 << 14, err)) != ITO_OK) return st;
-    if (c->nf % 4 != 0)
-        return ito_error_set(err, ITO_E_SHAPE, "nf: %lld does not divide by 4: use a multiple of 4",
-                             (long long)c->nf);
+    if (c->nf % grain != 0)
+        return ito_error_set(err, ITO_E_SHAPE, "nf: %lld does not divide by %lld: use a multiple of it",
+                             (long long)c->nf, (long long)grain);
     if ((st = range("ch_mult: number of levels", c->levels, 1, ITO_MAX_LEVELS, err)) != ITO_OK) return st;
     for (int i = 0; i < c->levels; i++)
         if ((st = range("ch_mult", c->ch_mult[i], 1, 1 << 10, err)) != ITO_OK) return st;
@@ -54,7 +143,11 @@ static ito_status check_sizes(const ito_network_config *c, ito_error *err) {
                              "fewer levels in ch_mult",
                              (long long)c->image_size, 1 << (c->levels - 1));
     if ((st = range("num_res_blocks", c->num_res_blocks, 1, ITO__MAX_RES_BLOCKS, err)) != ITO_OK) return st;
-    return range("attn_resolutions: number of entries", c->attn_count, 0, ITO_MAX_LEVELS, err);
+    if ((st = range("attn_resolutions: number of entries", c->attn_count, 0, ITO_MAX_LEVELS, err)) != ITO_OK)
+        return st;
+    if (!(c->dropout >= 0 && c->dropout < 1))
+        return ito_error_set(err, ITO_E_ARG, "dropout: is %g: use a rate in [0, 1)", c->dropout);
+    return c->scale_by_sigma && !ito__labels_are_sigma(c) ? check_scales(c, err) : ITO_OK;
 }
 
 static ito_status check_fir(const ito_network_config *c, ito_error *err) {
@@ -73,41 +166,49 @@ static ito_status check_fir(const ito_network_config *c, ito_error *err) {
     return ITO_OK;
 }
 
-ito_status ito__config_check_fields(const ito_network_config *c, ito_error *err) {
+ito_status ito__check_ncsnpp(const ito_network_config *c, ito_error *err) {
     ito_status st;
-    if ((st = check_sizes(c, err)) != ITO_OK) return st;
+    if ((st = check_unet(c, 4, err)) != ITO_OK) return st;
     if ((st = check_fir(c, err)) != ITO_OK) return st;
     if ((st = range("resblock_type", c->resblock_type, 0, ITO_RESBLOCK_DDPM, err)) != ITO_OK) return st;
-    if ((st = range("embedding_type", c->embedding_type, 0, ITO_EMBEDDING_FOURIER, err)) != ITO_OK) return st;
     if ((st = range("progressive", c->progressive, 0, ITO_PROGRESSIVE_RESIDUAL, err)) != ITO_OK) return st;
     if ((st = range("progressive_input", c->progressive_input, 0, ITO_PROGRESSIVE_RESIDUAL, err)) != ITO_OK)
         return st;
     if ((st = range("progressive_combine", c->progressive_combine, 0, ITO_COMBINE_CAT, err)) != ITO_OK)
         return st;
-    if (!(c->dropout >= 0 && c->dropout < 1))
-        return ito_error_set(err, ITO_E_ARG, "dropout: is %g: use a rate in [0, 1)", c->dropout);
     if (!(c->init_scale >= 0 && c->init_scale <= 1e6))
         return ito_error_set(err, ITO_E_ARG, "init_scale: is %g: use 0 (tiny) or more", c->init_scale);
-    if (c->embedding_type == ITO_EMBEDDING_FOURIER && !(c->fourier_scale > 0 && c->fourier_scale <= 1e6))
-        return ito_error_set(err, ITO_E_ARG, "fourier_scale: is %g: use a positive number, as 16",
-                             c->fourier_scale);
-    if (c->scale_by_sigma && c->embedding_type != ITO_EMBEDDING_FOURIER)
-        return ito_error_set(err, ITO_E_UNSUPPORTED,
-                             "scale_by_sigma: needs labels that are sigma itself, which only the fourier "
-                             "embedding takes: set embedding_type to fourier");
-    return ITO_OK;
+    return check_embedding(c, err);
 }
 
-/* Whether all channel counts fit their norms shows only along the walk: build one, at batch 1. */
-ito_status ito_network_check(const ito_network_config *c, ito_error *err) {
-    ito_graph *g = NULL;
-    ito_status st = ito__config_check_fields(c, err);
-    if (st != ITO_OK) goto done;
-    if ((st = ito_graph_create(&g, err)) != ITO_OK) goto done;
-    ito_node *x = ito_input(g, "x", ITO_SHAPE(1, c->channels, c->image_size, c->image_size));
-    ito_network_build(c, x, ito_input(g, "labels", ITO_SHAPE(1)), false);
-    st = ito_graph_status(g, err);
-done:
-    ito_graph_free(g);
-    return st;
+/* Its norms have 32 groups. */
+ito_status ito__check_ddpm(const ito_network_config *c, ito_error *err) {
+    return check_unet(c, 32, err);
+}
+
+/* ---- NCSN and NCSNv2 ---- */
+
+ito_status ito__check_ncsn(const ito_network_config *c, ito_error *err) {
+    ito_status st;
+    int64_t halvings = c->architecture == ITO_NCSNV2_256 ? 3 : c->architecture == ITO_NCSNV2_128 ? 2 : 1;
+    if ((st = range("nf", c->nf, 2, 1 << 14, err)) != ITO_OK) return st;
+    if (c->image_size % (1 << halvings) != 0)
+        return ito_error_set(err, ITO_E_SHAPE,
+                             "image_size: %lld does not divide by %d, as %s halves it: pad "
+                             "the images",
+                             (long long)c->image_size, 1 << halvings, ito_architecture_name(c->architecture));
+    return check_scales(c, err);
+}
+
+/* ---- MLP ---- */
+
+ito_status ito__check_mlp(const ito_network_config *c, ito_error *err) {
+    ito_status st;
+    if ((st = range("nf", c->nf, 4, 1 << 14, err)) != ITO_OK) return st;
+    if (c->nf % 2 != 0)
+        return ito_error_set(err, ITO_E_SHAPE, "nf: %lld is odd: sines and cosines come in pairs",
+                             (long long)c->nf);
+    if ((st = range("num_res_blocks", c->num_res_blocks, 1, ITO__MAX_RES_BLOCKS, err)) != ITO_OK) return st;
+    if (c->scale_by_sigma && !ito__labels_are_sigma(c) && (st = check_scales(c, err)) != ITO_OK) return st;
+    return check_embedding(c, err);
 }

@@ -9,7 +9,11 @@
 
 #define ITO__MAX_RES_BLOCKS 64
 
-/* Every field by itself and against the others, without building anything. Errors as ito_network_check. */
+/* Every field that the architecture reads, by itself and against the others, without building anything.
+ * Errors as ito_network_check. */
 ito_status ito__config_check_fields(const ito_network_config *c, ito_error *err);
+
+/* Are labels noise levels themselves? Otherwise they count those of a discrete chain. */
+bool ito__labels_are_sigma(const ito_network_config *c);
 
 #endif

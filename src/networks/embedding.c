@@ -9,14 +9,6 @@
 #include <math.h>
 #include <stdio.h>
 
-/* [1, n] holding 0, 1, ... n - 1, by doubling: exact in float32. */
-static ito_node *counting(ito_graph *g, int64_t n) {
-    ito_node *x = ito_fill(g, 0, ITO_SHAPE(1, 1));
-    int64_t length = 1;
-    for (; length < n; length *= 2) x = ito_concat(2, (ito_node *[]){x, ito_affine(x, 1, (double)length)}, 1);
-    return length == n ? x : ito_slice(x, 1, 0, n);
-}
-
 /* [sin(phase) | cos(phase)], phase = labels x frequencies: [B, 2 n] for [B, 1] and [1, n]. */
 static ito_node *sinusoids(ito_node *labels, ito_node *frequencies) {
     ito_node *phase = ito_mul(labels, frequencies);
@@ -26,29 +18,41 @@ static ito_node *sinusoids(ito_node *labels, ito_node *frequencies) {
 /* [B, dim]: wavelengths from 2 pi to 20000 pi, in geometric progression with both ends included. */
 static ito_node *positional(ito_graph *g, ito_node *labels, int64_t dim) {
     int64_t half = dim / 2;
-    ito_node *frequencies = ito_exp(ito_scale(counting(g, half), -log(10000.0) / (double)(half - 1)));
-    return sinusoids(labels, frequencies);
+    ito_node *exponents = ito_reshape(ito__counting(g, half), ITO_SHAPE(1, half));
+    return sinusoids(labels, ito_exp(ito_scale(exponents, -log(10000.0) / (double)(half - 1))));
 }
 
-static ito_node *fourier(ito__builder *b, ito_node *labels) {
+static ito_node *fourier(ito__builder *b, const char *name, ito_node *labels, int64_t half) {
+    ito_node *w = ito_buffer(b->g, name, ITO_SHAPE(half), ito_init_normal(b->config->fourier_scale));
+    return sinusoids(ito_log(labels), ito_scale(ito_reshape(w, ITO_SHAPE(1, half)), 8 * atan(1)));
+}
+
+ito_node *ito__embed_labels(ito__builder *b, const char *frequencies) {
+    int64_t nf = b->config->nf;
+    ito_node *column = ito_reshape(b->labels, ITO_SHAPE(ito_node_shape(b->labels).dim[0], 1));
+    return b->config->embedding_type == ITO_EMBEDDING_FOURIER ? fourier(b, frequencies, column, nf)
+                                                              : positional(b->g, column, nf);
+}
+
+ito_node *ito__embed_classes(ito__builder *b, ito_node *h) {
+    if (!b->classes) return h;
+    ito_shape shape = ITO_SHAPE(b->config->classes + 1, ito_node_shape(h).dim[1]);
+    ito_node *table = ito_param(b->g, "class_embedding.weight", shape, ito_init_normal(1));
+    return ito_add(h, ito_embedding(table, b->classes));
+}
+
+void ito__module_embedding(ito__builder *b) {
     int64_t nf = b->config->nf;
     char name[64];
     snprintf(name, sizeof name, "all_modules.%d.W", b->module);
-    ito_node *w = ito_buffer(b->g, name, ITO_SHAPE(nf), ito_init_normal(b->config->fourier_scale));
-    b->module++;
-    return sinusoids(ito_log(labels), ito_scale(ito_reshape(w, ITO_SHAPE(1, nf)), 8 * atan(1)));
-}
-
-void ito__module_embedding(ito__builder *b, ito_node *labels) {
-    int64_t nf = b->config->nf;
-    ito_node *column = ito_reshape(labels, ITO_SHAPE(ito_node_shape(labels).dim[0], 1));
-    ito_node *h = b->config->embedding_type == ITO_EMBEDDING_FOURIER ? fourier(b, column)
-                                                                     : positional(b->g, column, nf);
+    ito_node *h = ito__embed_labels(b, name);
+    if (b->config->embedding_type == ITO_EMBEDDING_FOURIER) b->module++;
     b->temb = NULL;
     if (!b->config->conditional) return;
     h = ito__layer_dense(b, "", h, 4 * nf);
     b->module++;
-    h = ito__layer_dense(b, "", ito_silu(h), 4 * nf);
+    h = ito__layer_dense(b, "", ito__activate(b, h), 4 * nf);
     b->module++;
-    b->temb = ito_silu(h); /* every block reads it through the same silu */
+    /* Every block reads it through the same activation. */
+    b->temb = ito__activate(b, ito__embed_classes(b, h));
 }

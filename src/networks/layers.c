@@ -4,12 +4,41 @@
  */
 #include "networks/layers.h"
 
+#include "networks/config.h"
+
 #include <math.h>
 #include <stdio.h>
 
 int64_t ito__channels(const ito_node *x) {
     ito_shape shape = ito_node_shape(x);
     return shape.rank == 4 && shape.dim[1] > 0 ? shape.dim[1] : 1;
+}
+
+ito_node *ito__activate(const ito__builder *b, ito_node *x) {
+    switch (b->config->nonlinearity) {
+    case ITO_ACTIVATION_SWISH: return ito_silu(x);
+    case ITO_ACTIVATION_ELU: return ito_elu(x);
+    case ITO_ACTIVATION_RELU: return ito_relu(x);
+    case ITO_ACTIVATION_LRELU: return ito_sub(ito_relu(x), ito_scale(ito_relu(ito_neg(x)), 0.2));
+    }
+    return x;
+}
+
+/* By doubling: exact in float32. */
+ito_node *ito__counting(ito_graph *g, int64_t n) {
+    ito_node *x = ito_fill(g, 0, ITO_SHAPE(1, 1));
+    int64_t length = 1;
+    for (; length < n; length *= 2) x = ito_concat(2, (ito_node *[]){x, ito_affine(x, 1, (double)length)}, 0);
+    return length == n ? x : ito_slice(x, 0, 0, n);
+}
+
+/* sigma_i = sigma_max (sigma_min / sigma_max)^(i / (N - 1)). */
+ito_node *ito__sigma(const ito__builder *b) {
+    const ito_network_config *c = b->config;
+    ito_node *labels = ito_reshape(b->labels, ITO_SHAPE(ito_node_shape(b->labels).dim[0], 1, 1, 1));
+    if (ito__labels_are_sigma(c)) return labels;
+    double step = log(c->sigma_min / c->sigma_max) / (double)(c->num_scales - 1);
+    return ito_exp(ito_affine(labels, step, log(c->sigma_max)));
 }
 
 static ito_node *param(ito__builder *b, const char *layer, const char *leaf, ito_shape shape, ito_init init) {
@@ -44,7 +73,7 @@ ito_node *ito__layer_nin(ito__builder *b, const char *layer, ito_node *x, int64_
 
 ito_node *ito__layer_norm(ito__builder *b, const char *layer, ito_node *x) {
     int64_t channels = ito__channels(x);
-    int64_t groups = channels / 4 < 32 ? channels / 4 : 32;
+    int64_t groups = b->groups ? b->groups : channels / 4 < 32 ? channels / 4 : 32;
     if (groups < 1) groups = 1;
     if (channels % groups != 0)
         ito_graph_poison(b->g, ITO_E_SHAPE,

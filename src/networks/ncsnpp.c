@@ -8,6 +8,7 @@
  */
 #include "networks/blocks.h"
 #include "networks/config.h"
+#include "networks/family.h"
 
 #include <stdio.h>
 
@@ -103,39 +104,11 @@ static ito_node *up(ito__builder *b, ito_node *h, skips *s) {
                                                   : ito__module_head(b, h, c->channels, c->init_scale);
 }
 
-/* Poisons the graph when the config or the shapes of x and labels do not fit. */
-static bool accepts(const ito_network_config *c, const ito_node *x, const ito_node *labels) {
-    ito_graph *g = ito_node_graph(x);
-    ito_error err = {0};
-    ito_status st = ito__config_check_fields(c, &err);
-    if (st != ITO_OK) {
-        ito_graph_poison(g, st, "%s", err.message);
-        return false;
-    }
-    ito_shape image = ito_node_shape(x);
-    int64_t n = image.rank > 0 ? image.dim[0] : 0;
-    if (!ito_shape_equal(image, ITO_SHAPE(n, c->channels, c->image_size, c->image_size)) ||
-        !ito_shape_equal(ito_node_shape(labels), ITO_SHAPE(n))) {
-        ito_graph_poison(g, ITO_E_SHAPE,
-                         "network: needs x [B, %lld, %lld, %lld] and labels [B]: bind inputs of the recipe's "
-                         "channels and image_size",
-                         (long long)c->channels, (long long)c->image_size, (long long)c->image_size);
-        return false;
-    }
-    return true;
-}
-
-ito_node *ito_network_build(const ito_network_config *c, ito_node *x, ito_node *labels, bool train) {
-    if (!accepts(c, x, labels)) return x;
-    ito__builder b = {.config = c, .g = ito_node_graph(x), .train = train};
+ito_node *ito__build_ncsnpp(ito__builder *b, ito_node *x) {
     skips s = {0};
-
-    ito_graph_scope(b.g, "embedding");
-    ito__module_embedding(&b, labels);
-    down(&b, c->centered ? x : ito_affine(x, 2, -1), &s);
-    ito_node *h = up(&b, middle(&b, s.h[s.n - 1]), &s);
-
-    if (c->scale_by_sigma) h = ito_div(h, ito_reshape(labels, ITO_SHAPE(ito_node_shape(x).dim[0], 1, 1, 1)));
-    ito_graph_scope(b.g, "");
-    return h;
+    ito_graph_scope(b->g, "embedding");
+    ito__module_embedding(b);
+    down(b, x, &s);
+    ito_node *h = up(b, middle(b, s.h[s.n - 1]), &s);
+    return b->config->scale_by_sigma ? ito_div(h, ito__sigma(b)) : h;
 }

@@ -52,11 +52,6 @@ ito_network_score_options ito_network_score_default(void) {
     return (ito_network_score_options){.batch = 64, .continuous = true, .plan = ito_plan_default()};
 }
 
-/* An unconditional network has no labels in its plan. */
-static bool reads_labels(const ito_network_config *c) {
-    return c->conditional || c->scale_by_sigma;
-}
-
 static void build(ito_network_score *s, const ito_network_config *c, bool with_vjp) {
     ito_shape shape = ITO_SHAPE(s->batch, c->channels, c->image_size, c->image_size);
     s->x = ito_input(s->graph, "x", shape);
@@ -92,7 +87,8 @@ static ito_status prepare(ito_network_score *s, const ito_network_config *c, ito
     if ((st = ito_workspace_create(*plan, ws, err)) != ITO_OK) return st;
     if ((st = ito_workspace_bind_params(*ws, s->graph, params, err)) != ITO_OK) return st;
     if ((st = ito_workspace_bind(*ws, s->x, s->x_data, err)) != ITO_OK) return st;
-    if (reads_labels(c) && (st = ito_workspace_bind(*ws, s->labels, s->labels_data, err)) != ITO_OK)
+    if (ito_network_reads_labels(c) &&
+        (st = ito_workspace_bind(*ws, s->labels, s->labels_data, err)) != ITO_OK)
         return st;
     if (with_grad && (st = ito_workspace_bind(*ws, s->v, s->v_data, err)) != ITO_OK) return st;
     if (with_grad && (st = ito_workspace_bind(*ws, s->grad, s->grad_data, err)) != ITO_OK) return st;

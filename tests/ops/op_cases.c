@@ -117,6 +117,15 @@ BUILD(upsample_nearest) {
 BUILD(average_pool) {
     return ito_average_pool(x[0], c->factor);
 }
+BUILD(max_pool) {
+    return ito_max_pool(x[0], c->factor);
+}
+/* Where one image is largest, of another image: the op that both gradients are made of. */
+BUILD(max_pool_gradient) {
+    ito_node *y = ito_max_pool(x[0], c->factor), *dx;
+    ito_gradients(y, x[1], 1, &x[0], &dx);
+    return dx;
+}
 BUILD(upfirdn) {
     return ito_upfirdn(x[0], c->fir);
 }
@@ -196,6 +205,7 @@ BUILD(residual_block) {
 #define WIDE(...) {.shape = DIMS(__VA_ARGS__), .low = -5, .high = 5}                   /* into saturation */
 #define POS(...) {.shape = DIMS(__VA_ARGS__), .low = 0.5, .high = 2}                   /* positive */
 #define KINK(...) {.shape = DIMS(__VA_ARGS__), .low = -2, .high = 2, .gap = 0.05}      /* not near 0 */
+#define SPREAD(...) {.shape = DIMS(__VA_ARGS__), .spread = true}                       /* no two alike */
 #define W(...) {.shape = DIMS(__VA_ARGS__), .role = OP_WEIGHT}
 #define WPOS(...) {.shape = DIMS(__VA_ARGS__), .role = OP_WEIGHT, .low = 0.5, .high = 1.5}
 #define ROWS(n, rows) {.shape = DIMS(n), .role = OP_INDEX, .high = rows}
@@ -246,6 +256,11 @@ BUILD(residual_block) {
 #define FIR(title, C, u, d, before, after, n, ...)                                                           \
     {"upfirdn: " title, build_upfirdn, 1, {X(2, C, 5, 6)}, .law = OP_LINEAR,                                 \
      .fir = {u, d, before, after, n, {__VA_ARGS__}}}
+/* Channels, window: the layer, and its gradient. Linear where the largest stays. */
+#define MAX_POOL(title, C, window)                                                                           \
+    {"max_pool: " title, build_max_pool, 1, {SPREAD(2, C, 4, 5)}, .law = OP_LINEAR, .factor = window},                         \
+    {"max_pool: gradient, " title, build_max_pool_gradient, 2, {SPREAD(2, C, 4, 5), X(2, C, 4, 5)},          \
+     .law = OP_LINEAR, .factor = window}
 /* Channels, groups, with an activation. */
 #define NORM(title, C, g, s)                                                                                 \
     {"group_norm: " title, build_group_norm, 3, {X(2, C, 3, 5), WPOS(C), W(C)}, .groups = g, .silu = s,      \
@@ -394,6 +409,8 @@ const op_case op_cases[] = {
     {"average_pool: 2", build_average_pool, 1, {X(2, 32, 4, 6)}, .law = OP_LINEAR, .factor = 2},
     {"average_pool: 3, odd channels", build_average_pool, 1, {X(2, 5, 6, 3)}, .law = OP_LINEAR, .factor = 3},
     {"average_pool: to one pixel", build_average_pool, 1, {X(2, 16, 4, 4)}, .law = OP_LINEAR, .factor = 4},
+    MAX_POOL("3", 5, 3), MAX_POOL("5", 5, 5), MAX_POOL("5, whole blocks", 32, 5), MAX_POOL("wide", 16, 9),
+    MAX_POOL("1", 16, 1),
     FIR("smooth", 16, 1, 1, 2, 1, 4, 0.125, 0.375, 0.375, 0.125),
     FIR("lopsided taps", 3, 1, 1, 1, 1, 3, 0.5, 0.25, -0.125),
     FIR("up 2", 16, 2, 1, 2, 1, 4, 0.1, 0.4, 0.3, 0.2),

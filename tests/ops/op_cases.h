@@ -24,6 +24,7 @@ typedef struct op_operand {
     ito_shape shape;
     op_role role;
     double low, high, gap;
+    bool spread; /* neighbours differ by 0.03 at least: a step of the differences changes no order */
 } op_operand;
 
 /* What <y, s> equals, for G_i the gradient of <y, s> by operand i. */

@@ -34,6 +34,7 @@ static void draw(const op_operand *o, uint64_t stream, int64_t sample, int64_t n
     op_uniform(stream, sample, n, low, high, out);
     for (int64_t i = 0; i < n; i++) {
         if (o->role == OP_INDEX) out[i] = rint(out[i]) + 0.25; /* rounds to the nearest */
+        if (o->spread) out[i] = (double)(float)((double)(i * 61 % 127) / 32 - 2);
         if (fabs(out[i]) < o->gap) out[i] += out[i] < 0 ? -o->gap : o->gap;
     }
 }

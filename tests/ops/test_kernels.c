@@ -156,6 +156,16 @@ static ito_node *build_upfirdn_adjoint(ito_graph *g, kernel_size s, int variant)
     return dx->op == ITO__OP_UPFIRDN ? dx : NULL;
 }
 
+static ito_node *build_max_pool(ito_graph *g, kernel_size s, int window) {
+    return ito_max_pool(image(g, "x", s), window);
+}
+
+static ito_node *build_max_pool_grad(ito_graph *g, kernel_size s, int window) {
+    ito_node *y = build_max_pool(g, s, window), *dx;
+    ito_gradients(y, image(g, "g", s), 1, &y->in[0], &dx);
+    return dx->op == ITO__OP_MAX_POOL_GRAD ? dx : NULL;
+}
+
 static ito_node *build_permute(ito_graph *g, kernel_size s, int variant) {
     const int order[][4] = {{0, 2, 3, 1}, {0, 3, 1, 2}, {0, 1, 3, 2},
                             {1, 2, 3, 0}, {0, 2, 1, 3}, {3, 1, 2, 0}};
@@ -267,6 +277,10 @@ static const kernel_case cases[] = {
     {"upfirdn adjoint, up", build_upfirdn_adjoint, 0, 0, 1e-6, false, -1},
     {"upfirdn adjoint, down", build_upfirdn_adjoint, 1, 0, 1e-6, false, -1},
     {"upfirdn adjoint, filter", build_upfirdn_adjoint, 2, 0, 1e-6, false, -1},
+    {"max_pool 3", build_max_pool, 3, 0, 0, false, -1},
+    {"max_pool 5", build_max_pool, 5, 0, 0, false, -1},
+    {"max_pool_grad 3", build_max_pool_grad, 3, 0, 3e-7, false, -1},
+    {"max_pool_grad 5", build_max_pool_grad, 5, 0, 5e-7, false, -1},
     {"permute, channels last", build_permute, 0, 0, 0, true, -1},
     {"permute, channels first", build_permute, 1, 0, 0, true, -1},
     {"permute, transpose", build_permute, 2, 0, 0, true, -1},

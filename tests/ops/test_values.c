@@ -294,6 +294,22 @@ static void resampling_repeats_and_averages_blocks(void **state) {
     end(t);
 }
 
+/* Ties go to the first, and a window ends at the border. */
+static void max_pool_takes_the_largest_of_a_window(void **state) {
+    (void)state;
+    trial *t = begin();
+    ito_node *x = leaf(t, ITO_SHAPE(1, 1, 3, 4)), *dx;
+    const double image[12] = {1, 1, -5, -6, 0, 1, -7, -8, -9, -9, -2, -3};
+    const double largest[12] = {1, 1, 1, -5, 1, 1, 1, -2, 1, 1, 1, -2};
+    const double winners[12] = {4, 2, 1, 0, 0, 3, 0, 0, 0, 0, 2, 0};
+    memcpy(t->values[0], image, sizeof image);
+    ito_node *y = ito_max_pool(x, 3);
+    expect(t, "max_pool", y, largest);
+    ito_gradients(ito_sum(y), NULL, 1, &x, &dx);
+    expect(t, "max_pool, gradient", dx, winners);
+    end(t);
+}
+
 /* One line, step by step: stuff with zeros, pad or crop, filter, keep every down-th; rows first, then
  * columns. */
 static int line_upfirdn(const double *x, int n, int stride, ito_fir f, double *y, int out_stride) {
@@ -399,6 +415,7 @@ int main(void) {
         cmocka_unit_test(matrix_products_are_sums_over_the_inner_index),
         cmocka_unit_test(convolution_correlates_image_and_kernel),
         cmocka_unit_test(resampling_repeats_and_averages_blocks),
+        cmocka_unit_test(max_pool_takes_the_largest_of_a_window),
         cmocka_unit_test(upfirdn_stuffs_pads_filters_and_decimates),
         cmocka_unit_test(group_norm_centres_and_scales_each_group),
         cmocka_unit_test(softmax_normalizes_exponentials),

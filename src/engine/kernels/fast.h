@@ -7,6 +7,7 @@
  */
 #include "engine/kernels/fast_image.h"
 #include "engine/kernels/fast_math.h"
+#include "engine/kernels/fast_max.h"
 #include "engine/kernels/fast_norm.h"
 #include "engine/kernels/fast_pointwise.h"
 #include "engine/kernels/fast_random.h"
@@ -31,6 +32,8 @@ const ito__kernel TABLE[ITO__OP_COUNT] = {
     [ITO__OP_UPSAMPLE] = k_upsample,
     [ITO__OP_POOL] = k_pool,
     [ITO__OP_UPFIRDN] = k_upfirdn,
+    [ITO__OP_MAX_POOL] = k_max_pool,
+    [ITO__OP_MAX_POOL_GRAD] = k_max_pool_grad,
     [ITO__OP_NORM_STATS] = k_norm_stats,
     [ITO__OP_NORM] = k_norm,
     [ITO__OP_NORM_SUMS] = k_norm_sums,

@@ -418,6 +418,35 @@ static void k_upfirdn(const ito__call *c) {
             }
 }
 
+/* The pixel of a plane where x is largest in the window around (i, j), the first of equals; a NaN is largest.
+ */
+static int64_t largest(const REAL *x, int64_t h, int64_t w, int64_t i, int64_t j, int window) {
+    int64_t reach = window / 2, place = -1;
+    for (int64_t a = i - reach; a <= i + reach; a++)
+        for (int64_t b = j - reach; b <= j + reach; b++) {
+            if (a < 0 || a >= h || b < 0 || b >= w) continue;
+            int64_t p = a * w + b;
+            if (place < 0 || x[p] > x[place] || isnan(x[p])) place = p;
+        }
+    return place;
+}
+
+static void k_max_pool(const ito__call *c) {
+    int64_t h = c->node->shape.dim[2], w = c->node->shape.dim[3], n = count(c);
+    for (int64_t plane = 0; plane < n; plane += h * w)
+        for (int64_t p = 0; p < h * w; p++)
+            OUT[plane + p] = IN(1)[plane + largest(IN(0) + plane, h, w, p / w, p % w, c->node->attr.factor)];
+}
+
+/* At most window^2 terms meet in a pixel: their sum needs no double. */
+static void k_max_pool_grad(const ito__call *c) {
+    int64_t h = c->node->shape.dim[2], w = c->node->shape.dim[3], n = count(c);
+    memset(OUT, 0, (size_t)n * sizeof *OUT);
+    for (int64_t plane = 0; plane < n; plane += h * w)
+        for (int64_t p = 0; p < h * w; p++)
+            OUT[plane + largest(IN(0) + plane, h, w, p / w, p % w, c->node->attr.factor)] += IN(1)[plane + p];
+}
+
 /* ---- normalization ---- */
 
 /* What is added to channel k of image n before the norm; the family's operand after its first `operands`. */
@@ -577,6 +606,8 @@ const ito__kernel TABLE[ITO__OP_COUNT] = {
     [ITO__OP_UPSAMPLE] = k_upsample,
     [ITO__OP_POOL] = k_pool,
     [ITO__OP_UPFIRDN] = k_upfirdn,
+    [ITO__OP_MAX_POOL] = k_max_pool,
+    [ITO__OP_MAX_POOL_GRAD] = k_max_pool_grad,
     [ITO__OP_NORM_STATS] = k_norm_stats,
     [ITO__OP_NORM] = k_norm,
     [ITO__OP_NORM_SUMS] = k_norm_sums,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Resampling of images, and dropout.
+ * Resampling of images, the largest of a window, and dropout.
  */
 #include "engine/graph.h"
 
@@ -80,6 +80,32 @@ void ito__adjoint_upfirdn(ito_node *y, ito_node *g, ito_node **gin) {
     t.pad_before = f.ntaps - 1 - f.pad_before;
     t.pad_after = 0;
     gin[0] = upfirdn(g, t, !y->attr.upfirdn.reversed, y->in[0]->shape.dim[2], y->in[0]->shape.dim[3]);
+}
+
+/* ---- largest of a window ----
+ *
+ *   MAX_POOL       (x, v)   y[p] = v at the pixel of p's window where x is largest
+ *   MAX_POOL_GRAD  (x, g)   the transpose in v: every g[p] added to that pixel
+ *
+ * The places depend on x, the values on v alone, so the two are each other's adjoint. Max pooling reads x as
+ * v too, and its derivative by way of the places is zero almost everywhere. */
+
+static ito_node *at_largest(ito__op op, ito_node *x, ito_node *v, ito__attr attr) {
+    return ito__node(x->graph, op, 2, (ito_node *[]){x, v}, x->shape, attr);
+}
+
+ito_node *ito_max_pool(ito_node *x, int window) {
+    if (bad_image(x, ITO__OP_MAX_POOL, window)) return x->graph->scrap;
+    if (window % 2 == 0)
+        return ito__bad(x->graph, ITO__OP_MAX_POOL, "window %d is even: an odd one has a middle", window);
+    return at_largest(ITO__OP_MAX_POOL, x, x, (ito__attr){.factor = window});
+}
+
+void ito__adjoint_max_pool(ito_node *y, ito_node *g, ito_node **gin) {
+    gin[1] = at_largest(ITO__OP_MAX_POOL_GRAD, y->in[0], g, y->attr);
+}
+void ito__adjoint_max_pool_grad(ito_node *y, ito_node *g, ito_node **gin) {
+    gin[1] = at_largest(ITO__OP_MAX_POOL, y->in[0], g, y->attr);
 }
 
 /* ---- dropout ---- */

@@ -58,32 +58,57 @@ static ito_progressive progressive(const cJSON *json, const char *name, const ch
     return is_text(json, "model", name, "residual") ? ITO_PROGRESSIVE_RESIDUAL : ITO_PROGRESSIVE_NONE;
 }
 
+/* By model.name; ITO_ARCHITECTURE_COUNT when it is none of ours. */
+static ito_architecture architecture(const cJSON *json) {
+    int a = 0;
+    while (a < ITO_ARCHITECTURE_COUNT && !is_text(json, "model", "name", ito_architecture_name(a))) a++;
+    return (ito_architecture)a;
+}
+
+static void read_unet(const cJSON *json, ito_network_config *c) {
+    c->levels = list(json, "ch_mult", ITO_MAX_LEVELS, c->ch_mult);
+    c->num_res_blocks = (int64_t)number(json, "model", "num_res_blocks");
+    c->attn_count = list(json, "attn_resolutions", ITO_MAX_LEVELS, c->attn_resolutions);
+    c->dropout = number(json, "model", "dropout");
+    c->resamp_with_conv = truth(json, "model", "resamp_with_conv");
+    c->conditional = truth(json, "model", "conditional");
+    c->scale_by_sigma = truth(json, "model", "scale_by_sigma");
+}
+
+static void read_ncsnpp(const cJSON *json, ito_network_config *c) {
+    c->fir = truth(json, "model", "fir");
+    c->fir_taps = list(json, "fir_kernel", 8, c->fir_kernel);
+    c->skip_rescale = truth(json, "model", "skip_rescale");
+    c->resblock_type =
+        is_text(json, "model", "resblock_type", "ddpm") ? ITO_RESBLOCK_DDPM : ITO_RESBLOCK_BIGGAN;
+    c->embedding_type = is_text(json, "model", "embedding_type", "fourier") ? ITO_EMBEDDING_FOURIER
+                                                                            : ITO_EMBEDDING_POSITIONAL;
+    if (c->embedding_type == ITO_EMBEDDING_FOURIER) c->fourier_scale = number(json, "model", "fourier_scale");
+    c->progressive = progressive(json, "progressive", "output_skip");
+    c->progressive_input = progressive(json, "progressive_input", "input_skip");
+    c->progressive_combine =
+        is_text(json, "model", "progressive_combine", "cat") ? ITO_COMBINE_CAT : ITO_COMBINE_SUM;
+    c->init_scale = number(json, "model", "init_scale");
+}
+
+static ito_activation activation(const cJSON *json) {
+    if (is_text(json, "model", "nonlinearity", "elu")) return ITO_ACTIVATION_ELU;
+    if (is_text(json, "model", "nonlinearity", "relu")) return ITO_ACTIVATION_RELU;
+    return is_text(json, "model", "nonlinearity", "lrelu") ? ITO_ACTIVATION_LRELU : ITO_ACTIVATION_SWISH;
+}
+
 static ito_network_config network(const cJSON *json) {
-    ito_network_config c = {0};
+    ito_network_config c = ito_network_default_of(architecture(json));
     c.image_size = (int64_t)number(json, "data", "image_size");
     c.channels = (int64_t)number(json, "data", "num_channels");
     c.centered = truth(json, "data", "centered");
+    c.sigma_min = number(json, "model", "sigma_min");
+    c.sigma_max = number(json, "model", "sigma_max");
+    c.num_scales = (int64_t)number(json, "model", "num_scales");
     c.nf = (int64_t)number(json, "model", "nf");
-    c.levels = list(json, "ch_mult", ITO_MAX_LEVELS, c.ch_mult);
-    c.num_res_blocks = (int64_t)number(json, "model", "num_res_blocks");
-    c.attn_count = list(json, "attn_resolutions", ITO_MAX_LEVELS, c.attn_resolutions);
-    c.dropout = number(json, "model", "dropout");
-    c.resamp_with_conv = truth(json, "model", "resamp_with_conv");
-    c.conditional = truth(json, "model", "conditional");
-    c.fir = truth(json, "model", "fir");
-    c.fir_taps = list(json, "fir_kernel", 8, c.fir_kernel);
-    c.skip_rescale = truth(json, "model", "skip_rescale");
-    c.resblock_type =
-        is_text(json, "model", "resblock_type", "ddpm") ? ITO_RESBLOCK_DDPM : ITO_RESBLOCK_BIGGAN;
-    c.embedding_type = is_text(json, "model", "embedding_type", "fourier") ? ITO_EMBEDDING_FOURIER
-                                                                           : ITO_EMBEDDING_POSITIONAL;
-    c.fourier_scale = number(json, "model", "fourier_scale");
-    c.progressive = progressive(json, "progressive", "output_skip");
-    c.progressive_input = progressive(json, "progressive_input", "input_skip");
-    c.progressive_combine =
-        is_text(json, "model", "progressive_combine", "cat") ? ITO_COMBINE_CAT : ITO_COMBINE_SUM;
-    c.scale_by_sigma = truth(json, "model", "scale_by_sigma");
-    c.init_scale = number(json, "model", "init_scale");
+    c.nonlinearity = activation(json);
+    if (c.architecture == ITO_NCSNPP || c.architecture == ITO_DDPM) read_unet(json, &c);
+    if (c.architecture == ITO_NCSNPP) read_ncsnpp(json, &c);
     return c;
 }
 
@@ -117,6 +142,7 @@ void golden_case_open(const char *folder, const char *weights, golden_case *c) {
     c->config = network(json);
     c->reduce_mean = truth(json, "training", "reduce_mean");
     c->ve = is_text(json, "training", "sde", "vesde");
+    c->continuous = truth(json, "training", "continuous");
     cJSON_Delete(json);
     open_tensors(folder, "io.safetensors", &c->io);
     open_tensors(folder, weights, &c->weights);
@@ -132,7 +158,7 @@ void golden_case_close(golden_case *c) {
 
 bool golden_case_known(const char *folder) {
     cJSON *json = read_json(folder);
-    bool known = json && is_text(json, "model", "name", "ncsnpp");
+    bool known = json && architecture(json) < ITO_ARCHITECTURE_COUNT;
     cJSON_Delete(json);
     return known;
 }

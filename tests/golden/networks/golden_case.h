@@ -10,8 +10,8 @@
 
 typedef struct golden_case {
     ito_network_config config;
-    bool reduce_mean, ve;     /* of the objective */
-    ito_tensor_file *weights; /* model/<name>, ema/<name> */
+    bool reduce_mean, ve, continuous; /* of the objective */
+    ito_tensor_file *weights;         /* model/<name>, ema/<name> */
     ito_tensor_file *io;
     int param_count; /* trainable, in the order of io's gradnorm */
     char **param_names;
@@ -21,7 +21,7 @@ typedef struct golden_case {
  * running test when anything is amiss. */
 void golden_case_open(const char *folder, const char *weights, golden_case *c);
 void golden_case_close(golden_case *c);
-/* Whether a folder holds a case of this family (config.json with model.name "ncsnpp"). */
+/* Whether a folder holds a case of a known architecture, by its config.json. */
 bool golden_case_known(const char *folder);
 
 /* A tensor of c->io as doubles; free(). NULL if it is not there. */

@@ -16,7 +16,8 @@
 
 #include <cmocka.h>
 
-static const char *const cases[] = {"ddpmpp_vp", "ncsnpp_ve", "ncsnpp_ffhq"};
+static const char *const cases[] = {"ddpmpp_vp", "ncsnpp_ve", "ncsnpp_ffhq",
+                                    "ddpm_vp",   "ncsnv2_ve", "ncsn_ve"};
 
 /* Bounds relative to the largest entry: of an image for outputs and grad_x, of a tensor for gradients, of the
  * value itself for the loss and for gradient norms. Float32 is what the published numbers of a float32 run
@@ -97,16 +98,20 @@ static ito_shape tensor_shape(const ito_tensor *t) {
     return s;
 }
 
-/* The continuous denoising objective; README.md of the cases. VP networks return noise, VE networks the
- * score, their labels being sigma. */
+/* [B, 1, 1, 1]: the noise level behind each label. */
+static ito_node *sigma(const run *r) {
+    const ito_network_config *c = &r->c->config;
+    ito_node *labels = ito_reshape(r->labels, ITO_SHAPE(ito_node_shape(r->x).dim[0], 1, 1, 1));
+    if (r->c->continuous) return labels;
+    double step = log(c->sigma_min / c->sigma_max) / (double)(c->num_scales - 1);
+    return ito_scale(ito_exp(ito_scale(labels, step)), c->sigma_max);
+}
+
+/* The denoising objective; README.md of the cases. VP networks return noise, VE networks the score. */
 static ito_node *objective(const run *r) {
-    ito_node *residual;
-    int64_t batch = ito_node_shape(r->x).dim[0];
-    if (r->c->ve)
-        residual = ito_add(ito_mul(r->out, ito_reshape(r->labels, ITO_SHAPE(batch, 1, 1, 1))), r->z);
-    else
-        residual = ito_sub(r->z, r->out);
+    ito_node *residual = r->c->ve ? ito_add(ito_mul(r->out, sigma(r)), r->z) : ito_sub(r->z, r->out);
     ito_node *square = ito_square(residual);
+    int64_t batch = ito_node_shape(r->x).dim[0];
     return r->c->reduce_mean ? ito_mean(square) : ito_scale(ito_sum(square), 0.5 / (double)batch);
 }
 
@@ -349,6 +354,21 @@ static void ncsnpp_with_skip_pyramids_agrees_with_the_published_code(void **stat
     project_case(cases[2]);
 }
 
+static void ddpm_agrees_with_the_published_code(void **state) {
+    (void)state;
+    project_case(cases[3]);
+}
+
+static void ncsnv2_agrees_with_the_published_code(void **state) {
+    (void)state;
+    project_case(cases[4]);
+}
+
+static void ncsn_agrees_with_the_published_code(void **state) {
+    (void)state;
+    project_case(cases[5]);
+}
+
 /* Names and their order are the checkpoint's, so that unnamed EMA lists and optimizer states fit. */
 static void parameters_have_published_names_and_order(void **state) {
     (void)state;
@@ -400,6 +420,9 @@ int main(void) {
         cmocka_unit_test(ddpmpp_agrees_with_the_published_code),
         cmocka_unit_test(ncsnpp_agrees_with_the_published_code),
         cmocka_unit_test(ncsnpp_with_skip_pyramids_agrees_with_the_published_code),
+        cmocka_unit_test(ddpm_agrees_with_the_published_code),
+        cmocka_unit_test(ncsnv2_agrees_with_the_published_code),
+        cmocka_unit_test(ncsn_agrees_with_the_published_code),
         cmocka_unit_test(cases_beside_the_project_agree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

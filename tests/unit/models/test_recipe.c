@@ -314,26 +314,183 @@ static void reference_documents_every_field_and_is_a_recipe(void **state) {
     free(text);
 }
 
-static void recipes_of_the_project_parse(void **state) {
-    static const char *const folders[] = {"recipes/fashion", "recipes/cifar10"};
+/* Every configuration of [SDE]'s release, with the trainable numbers of its network: counted once more, layer
+ * by layer, from the definitions, and as published where it was (61,804,419 for DDPM++; 62,758,915 for NCSN++
+ * on the VE SDE, 128 frozen frequencies included). */
+static const struct {
+    const char *recipe;
+    int64_t parameters;
+} published[] = {
+    {"celeba/ve_ncsn", 30117635},
+    {"celeba/ve_ncsn_124", 51379715},
+    {"celeba/ve_ncsn_1245", 51379715},
+    {"celeba/ve_ncsn_5", 30117635},
+    {"celeba/ve_ncsnpp", 62693251},
+    {"celeba/ve_ncsnv2", 29694083},
+    {"celebahq/ve_256_ncsnpp_continuous", 65574421},
+    {"celebahq/ve_ncsnpp_continuous", 105785880},
+    {"celebahq/vp_ddpm", 111569923},
+    {"cifar10/subvp_ddpm_continuous", 35218947},
+    {"cifar10/subvp_ddpmpp_continuous", 61804419},
+    {"cifar10/subvp_ddpmpp_deep_continuous", 106632579},
+    {"cifar10/subvp_ncsnpp_continuous", 62693251},
+    {"cifar10/subvp_ncsnpp_deep_continuous", 107521411},
+    {"cifar10/ve_ddpm", 35218947},
+    {"cifar10/ve_ncsn", 30117635},
+    {"cifar10/ve_ncsn_124", 39750659},
+    {"cifar10/ve_ncsn_1245", 39750659},
+    {"cifar10/ve_ncsn_5", 30117635},
+    {"cifar10/ve_ncsnpp", 62693251},
+    {"cifar10/ve_ncsnpp_continuous", 62758787},
+    {"cifar10/ve_ncsnpp_deep_continuous", 107586947},
+    {"cifar10/ve_ncsnv2", 29694083},
+    {"cifar10/vp_ddpm", 35218947},
+    {"cifar10/vp_ddpm_continuous", 35218947},
+    {"cifar10/vp_ddpm_unconditional", 32329347},
+    {"cifar10/vp_ddpmpp", 61804419},
+    {"cifar10/vp_ddpmpp_continuous", 61804419},
+    {"cifar10/vp_ddpmpp_deep_continuous", 106632579},
+    {"cifar10/vp_ncsnpp", 62693251},
+    {"cifar10/vp_ncsnpp_continuous", 62693251},
+    {"cifar10/vp_ncsnpp_deep_continuous", 107521411},
+    {"ffhq/ve_256_ncsnpp_continuous", 65574421},
+    {"ffhq/ve_ncsnpp_continuous", 105785880},
+    {"lsun/ve_bedroom_ncsnpp_continuous", 65574421},
+    {"lsun/ve_church_ncsnpp_continuous", 65574421},
+    {"lsun/ve_ncsnv2_bedroom", 83445379},
+    {"lsun/vp_ddpm_bedroom", 111569923},
+    {"lsun/vp_ddpm_church", 111569923},
+};
+
+static int64_t trainable_numbers(const ito_network_config *c) {
+    ito_graph *g = NULL;
+    int64_t n = 0;
+    assert_int_equal(ito_graph_create(&g, NULL), ITO_OK);
+    ito_node *x = ito_input(g, "x", ITO_SHAPE(1, c->channels, c->image_size, c->image_size));
+    ito_network_build(c, x, ito_input(g, "labels", ITO_SHAPE(1)), false);
+    for (int i = 0; i < ito_graph_param_count(g); i++) {
+        ito_node *p = ito_graph_param(g, i);
+        if (ito_node_trainable(p)) n += ito_shape_count(ito_node_shape(p));
+    }
+    ito_graph_free(g);
+    return n;
+}
+
+static void published_recipes_parse_and_have_the_published_size(void **state) {
+    (void)state;
+    int count = (int)(sizeof published / sizeof *published);
+    for (int i = 0; i < count; i++) {
+        char path[600];
+        ito_recipe r;
+        ito_error err;
+        snprintf(path, sizeof path, "recipes/%s.yaml", published[i].recipe);
+        if (ito_recipe_read(path, &r, &err) != ITO_OK) fail_msg("%s", err.message);
+        int64_t n = trainable_numbers(&r.network);
+        if (n != published[i].parameters)
+            fail_msg("%s has %lld numbers, expected %lld", path, (long long)n,
+                     (long long)published[i].parameters);
+    }
+    print_message("%d recipes\n", count);
+}
+
+/* Files are named after their recipes, and none is left out above. */
+static void every_recipe_file_parses_and_is_named_after_itself(void **state) {
+    static const char *const folders[] = {"fashion", "cifar10", "celeba", "celebahq", "ffhq", "lsun"};
     int parsed = 0;
     (void)state;
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
-        DIR *d = opendir(folders[i]);
+        char folder[64];
+        snprintf(folder, sizeof folder, "recipes/%s", folders[i]);
+        DIR *d = opendir(folder);
         assert_non_null(d);
         for (struct dirent *e; (e = readdir(d));) {
-            char path[600];
+            char path[600], name[600];
             ito_recipe r;
             ito_error err;
             if (e->d_name[0] == '.') continue;
-            snprintf(path, sizeof path, "%s/%s", folders[i], e->d_name);
+            snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
             if (ito_recipe_read(path, &r, &err) != ITO_OK) fail_msg("%s", err.message);
-            parsed++;
+            snprintf(name, sizeof name, "%s_%s", folders[i], e->d_name);
+            name[strlen(name) - strlen(".yaml")] = '\0';
+            if (i > 0) assert_string_equal(r.name, name);
+            parsed += i > 0;
         }
         closedir(d);
     }
-    print_message("%d recipes\n", parsed);
-    assert_true(parsed >= 3);
+    assert_int_equal(parsed, sizeof published / sizeof *published);
+}
+
+/* ---- architectures ---- */
+
+static void architecture_brings_its_defaults_wherever_it_stands(void **state) {
+    (void)state;
+    ito_recipe r;
+    ito_error err;
+    static const char *const text =
+        "network:\n  nf: 16\n  architecture: ncsnv2_64\nsde: {type: ve, steps: 232, sigma_max: 40}\n"
+        "objective: {continuous: false}\n";
+    if (parse(text, &r, &err) != ITO_OK) fail_msg("%s", err.message);
+    assert_int_equal(r.network.architecture, ITO_NCSNV2_64);
+    assert_int_equal(r.network.nonlinearity, ITO_ACTIVATION_ELU);
+    assert_int_equal(r.network.nf, 16);
+    assert_int_equal(r.network.num_scales, 232);
+    assert_true(r.network.sigma_max == 40);
+}
+
+/* A recipe neither takes nor prints what its network has not. */
+static void fields_of_other_architectures_are_refused(void **state) {
+    (void)state;
+    expect_refusal("network:\n  fir: true\n  architecture: ddpm\n", ITO_E_ARG, "some.yaml:2: network.fir",
+                   "ddpm has no such field");
+    expect_refusal("network: {architecture: ncsn++}\n", ITO_E_ARG, "network.architecture", "ncsnpp");
+    ito_recipe r;
+    ito_error err;
+    char *text = NULL;
+    assert_int_equal(parse("network: {architecture: ddpm}\n", &r, &err), ITO_OK);
+    assert_int_equal(ito_recipe_set(&r, "network.progressive=none", &err), ITO_E_ARG);
+    assert_non_null(strstr(err.message, "network.progressive"));
+    assert_int_equal(ito_recipe_print(&r, &text, &err), ITO_OK);
+    assert_null(strstr(text, "fir"));
+    assert_non_null(strstr(text, "architecture: ddpm"));
+    ito_recipe again;
+    if (parse(text, &again, &err) != ITO_OK) fail_msg("%s", err.message);
+    assert_true(same(&again, &r));
+    free(text);
+}
+
+/* What both have stays. */
+static void set_changes_the_architecture(void **state) {
+    (void)state;
+    ito_recipe r = ito_recipe_default(), again;
+    ito_error err;
+    char *text = NULL;
+    set(&r, "network.nf=32");
+    set(&r, "network.dropout=0.25");
+    set(&r, "network.fir=true");
+    set(&r, "network.architecture=ddpm");
+    assert_int_equal(r.network.nf, 32);
+    assert_true(r.network.dropout == 0.25 && !r.network.fir);
+    assert_int_equal(ito_recipe_check(&r, "--set", &err), ITO_OK);
+    assert_int_equal(ito_recipe_print(&r, &text, &err), ITO_OK);
+    if (parse(text, &again, &err) != ITO_OK) fail_msg("%s", err.message);
+    assert_true(same(&again, &r));
+    free(text);
+}
+
+static void labels_that_the_network_cannot_read_are_refused(void **state) {
+    (void)state;
+    expect_refusal("network: {architecture: ncsn}\nobjective: {continuous: false}\n", ITO_E_ARG,
+                   "network.architecture", "sde.type");
+    expect_refusal("network: {architecture: ncsn}\nsde: {type: ve}\n", ITO_E_ARG, "objective.continuous",
+                   "false");
+    expect_refusal("network: {embedding_type: fourier}\nobjective: {continuous: false}\n", ITO_E_ARG,
+                   "objective.continuous", "fourier");
+    expect_refusal("network: {scale_by_sigma: true}\nsde: {type: ve}\n", ITO_E_ARG, "network.scale_by_sigma",
+                   "fourier");
+    expect_refusal("sde: {type: subvp}\nobjective: {continuous: false}\n", ITO_E_ARG, "objective.continuous",
+                   "sub-VP");
+    expect_refusal("objective: {continuous: false, likelihood_weighting: true}\n", ITO_E_ARG,
+                   "objective.likelihood_weighting", "continuous");
 }
 
 /* The numbers of [SDE]'s released configuration, written down a second time. */
@@ -382,7 +539,12 @@ int main(void) {
         cmocka_unit_test(set_refuses_and_leaves_the_recipe_alone),
         cmocka_unit_test(set_in_any_order_then_check),
         cmocka_unit_test(reference_documents_every_field_and_is_a_recipe),
-        cmocka_unit_test(recipes_of_the_project_parse),
+        cmocka_unit_test(published_recipes_parse_and_have_the_published_size),
+        cmocka_unit_test(every_recipe_file_parses_and_is_named_after_itself),
+        cmocka_unit_test(architecture_brings_its_defaults_wherever_it_stands),
+        cmocka_unit_test(fields_of_other_architectures_are_refused),
+        cmocka_unit_test(set_changes_the_architecture),
+        cmocka_unit_test(labels_that_the_network_cannot_read_are_refused),
         cmocka_unit_test(cifar10_ddpmpp_has_the_published_values),
         cmocka_unit_test(missing_file_is_named),
     };

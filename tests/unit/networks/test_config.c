@@ -85,11 +85,53 @@ static void numbers_out_of_range_are_refused_by_field(void **state) {
     refused(&c, ITO_E_ARG, "progressive");
 }
 
-static void scale_by_sigma_needs_labels_that_are_sigma(void **state) {
+/* Fields of other architectures are not looked at. */
+static void each_architecture_has_a_valid_default(void **state) {
     (void)state;
-    ito_network_config c = ito_network_default();
-    c.scale_by_sigma = true;
-    refused(&c, ITO_E_UNSUPPORTED, "scale_by_sigma");
+    ito_error err = {0};
+    for (int a = 0; a < ITO_ARCHITECTURE_COUNT; a++) {
+        ito_network_config c = ito_network_default_of((ito_architecture)a);
+        if (c.architecture != ITO_NCSNPP) c.fir_taps = -1, c.progressive = (ito_progressive)9;
+        if (ito_network_check(&c, &err) != ITO_OK) fail_msg("%s: %s", ito_architecture_name(a), err.message);
+    }
+}
+
+static void misfits_of_the_other_architectures_are_refused(void **state) {
+    (void)state;
+    ito_network_config c = ito_network_default_of(ITO_DDPM);
+    c.nf = 48;
+    refused(&c, ITO_E_SHAPE, "nf");
+    c = ito_network_default_of(ITO_NCSNV2_256);
+    c.image_size = 36;
+    refused(&c, ITO_E_SHAPE, "image_size");
+    c = ito_network_default_of(ITO_NCSN);
+    c.num_scales = 1;
+    refused(&c, ITO_E_ARG, "num_scales");
+    c.num_scales = 10;
+    c.sigma_min = 0;
+    refused(&c, ITO_E_ARG, "sigma_min");
+    c = ito_network_default_of(ITO_MLP);
+    c.nf = 33;
+    refused(&c, ITO_E_SHAPE, "nf");
+    c = ito_network_default();
+    c.architecture = (ito_architecture)77;
+    refused(&c, ITO_E_ARG, "architecture");
+}
+
+static void classes_need_a_network_that_knows_them(void **state) {
+    (void)state;
+    ito_network_config c = ito_network_default_of(ITO_NCSN);
+    c.classes = 10;
+    refused(&c, ITO_E_UNSUPPORTED, "classes");
+    c = ito_network_default();
+    c.classes = -1;
+    refused(&c, ITO_E_ARG, "classes");
+    c.classes = 10;
+    c.conditional = false;
+    refused(&c, ITO_E_UNSUPPORTED, "classes");
+    c.conditional = true;
+    c.class_dropout = 1.5;
+    refused(&c, ITO_E_ARG, "class_dropout");
 }
 
 int main(void) {
@@ -98,7 +140,9 @@ int main(void) {
         cmocka_unit_test(sizes_that_do_not_fit_are_refused_by_field),
         cmocka_unit_test(channels_that_no_norm_divides_are_refused),
         cmocka_unit_test(numbers_out_of_range_are_refused_by_field),
-        cmocka_unit_test(scale_by_sigma_needs_labels_that_are_sigma),
+        cmocka_unit_test(each_architecture_has_a_valid_default),
+        cmocka_unit_test(misfits_of_the_other_architectures_are_refused),
+        cmocka_unit_test(classes_need_a_network_that_knows_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
