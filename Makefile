@@ -29,7 +29,7 @@ demo: program
 	@scripts/demo.sh $(BUILD)
 
 check: build
-	@scripts/check.sh $(BUILD) $(BUILD)-asan $(BUILD)-tsan
+	@scripts/check.sh $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz
 
 format:
 	@scripts/check-format.sh --fix
@@ -41,11 +41,11 @@ install: packages-check
 	@cmake --install $(BUILD)
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz
 
 help:
 	@echo 'make demo      samples, a trajectory and a minute of training, into demo/ (ITO_DEMO_SHORT=1: seconds)'
-	@echo 'make check     all tests, then the unit tests under AddressSanitizer and UBSan, threads under TSan'
+	@echo 'make check     all tests, then the unit tests under AddressSanitizer and UBSan, threads under TSan, fuzzing'
 	@echo 'make           libito, the program build/ito, its tests and manual pages'
 	@echo 'make program   build/ito alone'
 	@echo 'make install   into PREFIX (/usr/local)'

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Rooms (folders of src/) are object libraries; programs and tests name the rooms that they need.
 find_package(PkgConfig REQUIRED)
-find_package(OpenMP REQUIRED COMPONENTS C)
+if(NOT ITO_FUZZ)
+  find_package(OpenMP REQUIRED COMPONENTS C)
+endif()
 
 add_library(ito_flags INTERFACE)
 target_include_directories(ito_flags INTERFACE ${PROJECT_SOURCE_DIR}/include ${PROJECT_BINARY_DIR}/include ${PROJECT_SOURCE_DIR}/src)
@@ -13,7 +15,12 @@ if(ITO_SANITIZE)
   target_compile_options(ito_flags INTERFACE -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(ito_flags INTERFACE -fsanitize=address,undefined)
 endif()
-if(ITO_SANITIZE_THREADS) # without OpenMP: its runtime is not instrumented, so each of its barriers would look like a race
+if(ITO_FUZZ)
+  target_compile_options(ito_flags INTERFACE -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+    -fno-omit-frame-pointer -Wno-unknown-pragmas)
+  target_link_options(ito_flags INTERFACE -fsanitize=address,undefined)
+  target_link_libraries(ito_flags INTERFACE gomp) # code that asks for the number of threads, and oneDNN
+elseif(ITO_SANITIZE_THREADS) # without OpenMP: its runtime is not instrumented, so each of its barriers would look like a race
   target_compile_options(ito_flags INTERFACE -fsanitize=thread -Wno-unknown-pragmas)
   target_link_options(ito_flags INTERFACE -fsanitize=thread)
 else()
@@ -84,7 +91,7 @@ function(ito_walls_test)
   set_tests_properties(walls PROPERTIES LABELS style)
 endfunction()
 
-# What runs under the sanitizers: programs of tests/unit and tests/fault.
+# What runs under the sanitizers: programs of tests/unit, tests/fault and tests/fuzz.
 add_custom_target(unit_tests)
 
 # ito_test(name source ROOMS room... [LABELS label...] [ARGS arg...]): a cmocka program run by ctest from the source

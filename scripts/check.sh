@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# All tests: the whole suite on the release build, then the unit tests again under AddressSanitizer and UBSan, and the
-# test of threads under ThreadSanitizer. All runs happen whatever the first one says; the closing lines are ctest's
-# summaries of all.
-#   check.sh BUILD_FOLDER SANITIZED_FOLDER THREADS_FOLDER
+# All tests: the whole suite on the release build, then the unit tests and the fuzz corpora again under AddressSanitizer
+# and UBSan, the test of threads under ThreadSanitizer, and, where clang has libFuzzer, a few seconds of fuzzing of every
+# target. All runs happen whatever the first one says; the closing lines are ctest's summaries of all.
+#   check.sh BUILD_FOLDER SANITIZED_FOLDER THREADS_FOLDER FUZZ_FOLDER
 set -eu
-build=$1 sanitized=$2 threads=$3
+build=$1 sanitized=$2 threads=$3 fuzz=$4
 jobs=${JOBS:-$(nproc)}
 status=0
 
@@ -33,10 +33,16 @@ build_tests() {
 
 build_tests "$sanitized" unit_tests -DITO_SANITIZE=ON
 export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
-run_tests "$sanitized" -L '^(unit|fault)$'
+run_tests "$sanitized" -L '^(unit|fault|fuzz)$'
 
 build_tests "$threads" test_threads -DITO_SANITIZE_THREADS=ON
 run_tests "$threads" -R '^threads$'
 
-scripts/summary.sh "$build" "$sanitized" "$threads"
+if echo 'int LLVMFuzzerTestOneInput(const char *d, long n) { return !d && n; }' |
+    clang -x c - -w -fsanitize=fuzzer,address,undefined -o /dev/null 2>/dev/null; then
+    build_tests "$fuzz" unit_tests -DITO_FUZZ=ON -DITO_WERROR=OFF -DCMAKE_C_COMPILER=clang
+    run_tests "$fuzz" -L '^fuzz$'
+fi
+
+scripts/summary.sh "$build" "$sanitized" "$threads" "$fuzz"
 exit $status

@@ -55,12 +55,18 @@ typedef struct ito_metadata { /* one string pair of __metadata__ */
 /* A file of named tensors, mapped read-only: opening costs the header, not the data. */
 typedef struct ito_tensor_file ito_tensor_file;
 ito_status ito_safetensors_open(const char *path, ito_tensor_file **out, ito_error *err);
-/* A published PyTorch checkpoint: tensors "model/<name>" (live), "ema/<name>" (the unnamed EMA list, matched
- * to the trainable parameters in order, checked by count and shape; what is not trained appears there too,
- * with its live value), and metadata "step", "ema_num_updates", "ema_decay"; "module." is dropped from names.
- * Executes nothing: knows the pickle opcodes and the few globals tensors need, refuses others by name. */
+/* A published PyTorch checkpoint, zip or legacy form: tensors "model/<name>" (live), "ema/<name>" (the
+ * unnamed EMA list, matched to the trainable parameters in order, checked by count and shape; what is not
+ * trained appears there too, with its live value), "adam_m/<name>", "adam_v/<name>" (where the file has
+ * them), and metadata "step", "ema_num_updates", "ema_decay", "adam_step", "adam_lr"; "module." is dropped
+ * from names. A dictionary of tensors alone gives "model/<name>". Executes nothing: knows the pickle opcodes
+ * and the few globals that tensors need, and refuses others by name (UNSUPPORTED). */
 ito_status ito_pth_open(const char *path, ito_tensor_file **out, ito_error *err);
 void ito_tensor_file_close(ito_tensor_file *f);
+/* Compares the data of t, a tensor of f, with the checksum that the file has for them (.pth in zip form),
+ * once for all tensors of a storage; opening does not, since that would read everything. FORMAT names the
+ * tensor. */
+ito_status ito_tensor_file_check(ito_tensor_file *f, const ito_tensor *t, ito_error *err);
 int ito_tensor_file_count(const ito_tensor_file *f);
 const ito_tensor *ito_tensor_file_at(const ito_tensor_file *f, int i);
 const ito_tensor *ito_tensor_file_find(const ito_tensor_file *f, const char *name); /* NULL if none */

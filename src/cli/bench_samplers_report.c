@@ -143,7 +143,8 @@ static void fill_chart(const cli_contest *c, int i, ito_series *series, double *
             lowest = fmin(lowest, y[k]);
             highest = fmax(highest, y[k]);
         }
-        series[who] = (ito_series){c->contestant[who].name, k - first, x + first, y + first};
+        const char *label = k > first ? c->contestant[who].name : NULL; /* the colour stays its own */
+        series[who] = (ito_series){label, k - first, x + first, y + first};
     }
     *plot = (ito_plot){.x_label = "score calls per sample (NFE)",
                        .y_label = q->title[i],

@@ -4,6 +4,7 @@
  */
 #include "cli.h"
 #include "network.h"
+#include "source.h"
 
 #include <cjson/cJSON.h>
 #include <inttypes.h>
@@ -91,6 +92,34 @@ static void print_facts(const facts *f) {
     printf("\n");
 }
 
+/* gmm:NAME: no file, no network. */
+static ito_status run_density(const info_options *o, const char *name, ito_error *err) {
+    cli_source source;
+    ito_status st = cli_source_open(&source, name, "ema", &o->common, err);
+    const ito_recipe *r = &source.recipe;
+    if (st == ITO_OK && o->recipe)
+        st = ito_error_set(err, ITO_E_ARG, "--recipe: %s is a density and has none: leave it out", name);
+    if (st == ITO_OK && o->common.json) {
+        cJSON *object = cJSON_CreateObject();
+        cJSON_AddStringToObject(object, "path", name);
+        cJSON_AddStringToObject(object, "kind", "density");
+        cJSON_AddNumberToObject(object, "dim", (double)source.dim);
+        cJSON_AddStringToObject(object, "sde", ito_sde_name(r->sde.kind));
+        st = cli_print_json(object, err);
+    } else if (st == ITO_OK) {
+        printf("%-12s %s\n", "density", name);
+        for (int i = 0; ito_points_name(i); i++) {
+            if (strcmp(ito_points_name(i), r->name) == 0)
+                printf("%-12s points of the plane: %s\n", "data", ito_points_summary(i));
+        }
+        printf("%-12s %s, exact score\n", "sde", ito_sde_name(r->sde.kind));
+        printf("%-12s %s, %" PRId64 " steps, corrector %s\n", "sampling", r->sampling.predictor,
+               r->sampling.steps, r->sampling.corrector);
+    }
+    cli_source_release(&source);
+    return st;
+}
+
 static ito_status run(const void *options, ito_error *err) {
     const info_options *o = options;
     const char *path = o->common.words.item[0];
@@ -100,6 +129,7 @@ static ito_status run(const void *options, ito_error *err) {
     ito_model *model = NULL;
     facts f = {.path = path};
     ito_status st;
+    if (cli_source_is_density(path)) return run_density(o, path, err);
     if (is_recipe) {
         st = ito_recipe_read(path, &recipe, err);
         if (st == ITO_OK) st = cli_apply_set(&o->common, &recipe, err);
@@ -135,7 +165,8 @@ const cli_verb cli_verb_info = {
     .name = "info",
     .words = "MODEL|RECIPE",
     .summary = "describe a model, run or recipe",
-    .about = "Describes MODEL (a model or checkpoint file, a run directory, the name of a bundled model) or "
+    .about = "Describes MODEL (a model or checkpoint file, a run directory, the name of a bundled model, "
+             "gmm:NAME) or "
              "RECIPE "
              "(a .yaml file): parameters, tensors, work per image, data, and for models the file and its "
              "training.",

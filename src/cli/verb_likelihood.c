@@ -81,7 +81,7 @@ typedef struct measuring {
     cli_progress progress;
 } measuring;
 
-static const char *row_value_name(const measuring *m) {
+static const char *unit_of(const measuring *m) {
     return m->source.images ? "images" : "points";
 }
 
@@ -159,7 +159,7 @@ static ito_status on_progress(void *self, int64_t done, int64_t total) {
 static ito_status say_stopped(const measuring *m, ito_error *err) {
     char remedy[160];
     snprintf(remedy, sizeof remedy, "the same command goes on after %lld of %lld %s",
-             (long long)(m->table.rows / m->o->dequantizations), (long long)m->input.n, row_value_name(m));
+             (long long)(m->table.rows / m->o->dequantizations), (long long)m->input.n, unit_of(m));
     return cli_stopped("likelihood", remedy, err);
 }
 
@@ -173,7 +173,7 @@ static ito_status make_room(const measuring *m, batch_room *room, ito_error *err
     room->block = calloc((size_t)m->batch, (size_t)values * sizeof *room->block);
     if (!room->block) {
         return ito_error_set(err, ITO_E_NOMEM, "--batch: no memory for %lld %s: use a smaller one",
-                             (long long)m->batch, row_value_name(m));
+                             (long long)m->batch, unit_of(m));
     }
     room->x = room->block;
     room->log_p = room->x + m->batch * m->source.dim;
@@ -227,7 +227,7 @@ static ito_status measure(measuring *m, ito_error *err) {
     int64_t needed = m->table.needed, batch = m->batch < needed ? m->batch : needed;
     ito_status st = cli_source_prepare(&m->source, &m->o->common, batch, true, err);
     if (st == ITO_OK) st = make_room(m, &room, err);
-    cli_progress_start(&m->progress, "likelihood", row_value_name(m), 1.0 / (double)m->o->dequantizations,
+    cli_progress_start(&m->progress, "likelihood", unit_of(m), 1.0 / (double)m->o->dequantizations,
                        m->table.rows, needed, m->o->common.quiet);
     while (st == ITO_OK && m->table.rows < needed) st = measure_batch(m, &room, err);
     cli_progress_finish(&m->progress);
@@ -320,7 +320,7 @@ static void print_error(const char *over, double error) {
 }
 
 static void print_text(const measuring *m, const outcome *out) {
-    const char *unit = row_value_name(m);
+    const char *unit = unit_of(m);
     printf("%.4f bits/dim", out->bits.mean);
     print_error(unit, out->bits.error);
     print_error("dequantizations", out->bits.draw_error);

@@ -83,13 +83,13 @@ static double norm_l2(int64_t dim, const double *low, const double *high, const 
     return sqrt(sum / (double)dim);
 }
 
-/* Written so that a NaN is kept. */
 static double norm_max(int64_t dim, const double *low, const double *high, const double *prev, double rtol,
                        double atol) {
     double largest = 0;
     for (int64_t j = 0; j < dim; j++) {
         const double e = fabs(scaled(low[j], high[j], prev[j], rtol, atol));
-        if (!(e <= largest)) largest = e;
+        if (isnan(e)) return e; /* which no later value may cover */
+        if (e > largest) largest = e;
     }
     return largest;
 }

@@ -14,8 +14,9 @@ enum {
     WIDTH = 960,
     HEIGHT = 540,
     MOST_DOTTED = 32, /* curves of at most so many points mark each */
-    LINE = 22,        /* from row to row of a legend */
-    SAMPLE = 28,      /* a legend's piece of curve */
+    LINE = 22,        /* from row to row of a legend, where there is room */
+    LEAST_LINE = 15,
+    SAMPLE = 28, /* a legend's piece of curve */
     PAD = 12,
     GAP = 10
 };
@@ -190,8 +191,9 @@ static const char *series_label(const ito_plot *plot, int k) {
     return label != NULL ? label : "";
 }
 
-/* Of the rows that have a label: the curves, and the band as row n. */
-static void measure_legend(const ito_plot *plot, int *width, int *height) {
+/* The box of the rows that have a label: the curves, and the band as row n. Rows stand closer where that
+ * makes them fit into `room`; *line from row to row. */
+static void measure_legend(const ito_plot *plot, double room, int *width, int *height, int *line) {
     double widest = 0;
     int rows = 0;
     for (int k = 0; k <= plot->n; k++) {
@@ -199,8 +201,9 @@ static void measure_legend(const ito_plot *plot, int *width, int *height) {
         widest = fmax(widest, ito__text_width(series_label(plot, k), 1));
         rows++;
     }
+    *line = rows * LINE + PAD <= room ? LINE : (int)fmax((room - PAD) / rows, LEAST_LINE);
     *width = rows == 0 ? 0 : (int)ceil(widest) + SAMPLE + GAP + 2 * PAD;
-    *height = rows == 0 ? 0 : rows * LINE + PAD;
+    *height = rows == 0 ? 0 : rows * *line + PAD;
 }
 
 /* Pixels of a box that a curve has coloured: those darker than the grid in some channel. */
@@ -245,18 +248,20 @@ static void draw_legend_row(ito__canvas *c, const ito_plot *plot, int k, int lef
     ito__canvas_ink(c, text_colour);
 }
 
-/* On a nearly opaque ground. More curves than fit are not named. */
+/* On a nearly opaque ground: in a corner, or beside the chart and down to the end of its part. More curves
+ * than fit are not named. */
 static void draw_legend(ito__canvas *c, const chart *h) {
     const ito_plot *plot = h->plot;
-    int width, height, left = (int)h->x.last + GAP, top = (int)h->y.last - PAD / 2;
-    measure_legend(plot, &width, &height);
-    if (height == 0 || height > h->y.first - h->y.last + PAD) return;
+    int width, height, line, left = (int)h->x.last + GAP, top = (int)h->y.last - PAD / 2;
+    const double room = plot->legend_beside ? h->top + HEIGHT - top : h->y.first - h->y.last;
+    measure_legend(plot, room, &width, &height, &line);
+    if (height == 0 || height > room) return;
     if (!plot->legend_beside) find_corner(c, h, width, height, &left, &top);
     ito__canvas_fill(c, left, top, left + width, top + height, white, 0.88);
-    for (int k = 0, baseline = top + LINE; k <= plot->n; k++) {
+    for (int k = 0, baseline = top + line; k <= plot->n; k++) {
         if (series_label(plot, k)[0] == '\0') continue;
         draw_legend_row(c, plot, k, left + PAD, baseline);
-        baseline += LINE;
+        baseline += line;
     }
 }
 
@@ -281,11 +286,11 @@ static void align(int n, chart *charts) {
     double left = 0, right = 32;
     for (int i = 0; i < n; i++) {
         const chart *h = &charts[i];
-        int width, height;
+        int width, height, line;
         double widest = 0;
         for (int k = 0; k < h->y.ticks; k++) widest = fmax(widest, label_width(h->y.label[k]));
         left = fmax(left, 32 + (h->plot->y_label != NULL ? 22 : 0) + widest);
-        measure_legend(h->plot, &width, &height);
+        measure_legend(h->plot, HEIGHT, &width, &height, &line);
         if (h->plot->legend_beside) right = fmax(right, fmin(GAP + width, WIDTH / 2));
     }
     for (int i = 0; i < n; i++) {

@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 static ito_status out_of_memory(const ito_tensor_file *f, ito_error *err) {
     return ito_error_set(err, ITO_E_NOMEM, "%s: memory ran out while reading it: close other programs",
@@ -79,7 +80,12 @@ bool ito__tensor_count(const ito_tensor *t, int64_t *count) {
 }
 
 ito_status ito__tensor_file_add(ito_tensor_file *f, const ito_tensor *t, ito_error *err) {
-    void *list = f->tensors;
+    return ito__tensor_file_add_copy(f, t, t->data, err);
+}
+
+ito_status ito__tensor_file_add_copy(ito_tensor_file *f, const ito_tensor *t, const void *origin,
+                                     ito_error *err) {
+    void *list = f->tensors, *origins = f->origins;
     int64_t count;
     if (t->rank < 0 || t->rank > ITO_TENSOR_MAX_RANK)
         return ito_error_set(err, ITO_E_UNSUPPORTED,
@@ -92,8 +98,11 @@ ito_status ito__tensor_file_add(ito_tensor_file *f, const ito_tensor *t, ito_err
             t->name);
     if (!reserve(&list, f->count, &f->capacity, sizeof *f->tensors)) return out_of_memory(f, err);
     f->tensors = list;
+    if (!reserve(&origins, f->count, &f->origin_capacity, sizeof *f->origins)) return out_of_memory(f, err);
+    f->origins = origins;
     char *name = keep_string(f, t->name);
     if (name == NULL) return out_of_memory(f, err);
+    f->origins[f->count] = origin;
     ito_tensor *added = &f->tensors[f->count++];
     *added = *t;
     added->name = name;
@@ -113,6 +122,22 @@ ito_status ito__tensor_file_add_metadata(ito_tensor_file *f, const char *key, co
     return ITO_OK;
 }
 
+ito_status ito__tensor_file_guard(ito_tensor_file *f, const unsigned char *data, size_t size, uint32_t crc,
+                                  ito_error *err) {
+    void *list = f->guards;
+    if (!reserve(&list, f->guard_count, &f->guard_capacity, sizeof *f->guards)) return out_of_memory(f, err);
+    f->guards = list;
+    f->guards[f->guard_count++] = (ito__guard){.data = data, .size = size, .crc = crc};
+    return ITO_OK;
+}
+
+/* Sorted by place; of those that begin at one place, the longest is last. */
+static int compare_guards(const void *a, const void *b) {
+    const ito__guard *x = a, *y = b;
+    if (x->data != y->data) return x->data < y->data ? -1 : 1;
+    return (x->size > y->size) - (x->size < y->size);
+}
+
 /* qsort has no argument for the tensors, so it sorts these and their numbers are kept. */
 typedef struct named {
     const char *name;
@@ -125,6 +150,7 @@ static int compare_named(const void *a, const void *b) {
 
 ito_status ito__tensor_file_finish(ito_tensor_file *f, ito_error *err) {
     ito_status st = ITO_OK;
+    if (f->guard_count > 0) qsort(f->guards, (size_t)f->guard_count, sizeof *f->guards, compare_guards);
     named *sorted = ito__alloc((size_t)f->count, sizeof *sorted);
     int *by_name = ito__alloc((size_t)f->count, sizeof *by_name);
     if (sorted == NULL || by_name == NULL) {
@@ -155,11 +181,43 @@ void ito_tensor_file_close(ito_tensor_file *f) {
     ito__file_unmap(f->map, f->map_length);
     for (int i = 0; i < f->block_count; i++) ito__free(f->blocks[i]);
     ito__free(f->blocks);
+    ito__free(f->guards);
     ito__free(f->by_name);
     ito__free(f->metadata);
+    ito__free(f->origins);
     ito__free(f->tensors);
     ito__free(f->path);
     ito__free(f);
+}
+
+bool ito__checksum_fits(const unsigned char *data, size_t size, uint32_t crc) {
+    return crc32_z(crc32_z(0, NULL, 0), data, size) == crc;
+}
+
+/* The guard of the bytes at data: the last one that begins there or before. NULL if there is none. */
+static ito__guard *find_guard(const ito_tensor_file *f, const unsigned char *data) {
+    int low = 0, high = f->guard_count;
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+        if (f->guards[middle].data <= data)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    ito__guard *g = low > 0 ? &f->guards[low - 1] : NULL;
+    return g && (size_t)(data - g->data) < g->size ? g : NULL;
+}
+
+ito_status ito_tensor_file_check(ito_tensor_file *f, const ito_tensor *t, ito_error *err) {
+    ito__guard *g = t->count > 0 ? find_guard(f, f->origins[t - f->tensors]) : NULL;
+    if (!g || g->good) return ITO_OK;
+    g->good = ito__checksum_fits(g->data, g->size, g->crc);
+    if (g->good) return ITO_OK;
+    return ito_error_set(
+        err, ITO_E_FORMAT,
+        "%s: the data of \"%.200s\" do not match their checksum: the file is damaged, get it "
+        "again",
+        f->path, t->name);
 }
 
 int ito_tensor_file_count(const ito_tensor_file *f) {

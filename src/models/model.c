@@ -49,7 +49,7 @@ done:
 typedef struct loading {
     const char *path;
     ito_weights weights;
-    const ito_tensor_file *file;
+    ito_tensor_file *file;
     ito_params *params;
     bool own_recipe; /* the file's: a misfit is then damage, not a choice */
 } loading;
@@ -111,6 +111,8 @@ static ito_status load_tensor(const loading *l, int i, ito_error *err) {
                              name, shape_text(t->rank, t->dim, got), shape_text(s.rank, s.dim, expected),
                              remedy(l));
     }
+    ito_status st = ito_tensor_file_check(l->file, t, err);
+    if (st != ITO_OK) return st;
     float *out = ito_params_data(l->params, i);
     ito_tensor_read_f32(t, out);
     for (int64_t k = 0; k < t->count; k++) {

@@ -31,6 +31,22 @@ run() {
     return 1
 }
 
+# A limit on the size of files stands for a full disk: the write fails in the middle of the file.
+# limited BLOCKS STATUS ARGUMENTS...   (blocks of 512 bytes)
+limited() {
+    blocks=$1
+    shift
+    (
+        ulimit -f "$blocks"
+        run "$@"
+        result=$?
+        echo "$REASON" >"$HERE/reason"
+        exit $result
+    ) && return 0
+    REASON=$(cat "$HERE/reason")
+    return 1
+}
+
 # The last line on stderr is the one error line; --quiet lets no other through.
 error_says() {
     [ "$(wc -l <"$HERE/err")" -eq 1 ] || {

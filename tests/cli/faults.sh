@@ -76,21 +76,6 @@ damaged_pth() {
         absent "$HERE/x.safetensors"
 }
 
-# A limit on the size of files stands for a full disk: the write fails in the middle of the file.
-# limited BLOCKS STATUS ARGUMENTS...   (blocks of 512 bytes)
-limited() {
-    blocks=$1
-    shift
-    (
-        ulimit -f "$blocks"
-        run "$@"
-        result=$?
-        echo "$REASON" >"$HERE/reason"
-        exit $result
-    ) && return 0
-    REASON=$(cat "$HERE/reason")
-    return 1
-}
 full_disk_at_a_checkpoint() {
     rm -rf "$HERE/full"
     cp -r "$HERE/good" "$HERE/full"

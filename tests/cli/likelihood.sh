@@ -96,6 +96,12 @@ stopped_run_goes_on() {
     [ $status -eq 1 ] && error_says 'likelihood: stopped on request: the same command goes on after' 'of 12 images' &&
         likelihood stopped.csv && same "$HERE/stopped.csv" "$HERE/a.csv"
 }
+# shellcheck disable=SC2086
+full_disk_stops_and_goes_on() {
+    size=$(wc -c <"$HERE/a.csv")
+    limited $((size / 512 - 1)) 1 likelihood "$MODEL" $IMAGES --out "$HERE/full.csv" && error_says 'full.csv' 'cannot be written' &&
+        likelihood full.csv && same "$HERE/full.csv" "$HERE/a.csv"
+}
 torn_ends_are_repaired() {
     size=$(wc -c <"$HERE/a.csv")
     for bytes in 0 20 $((size / 2)) $((size - 300)) $((size - 40)) $((size - 1)); do
@@ -166,6 +172,10 @@ wrong_settings_of_a_density_are_named() {
         run 1 likelihood gmm:moons --set training.lr=1 && error_says 'training.lr' 'no such field' &&
         run 1 likelihood gmm:moons --data test && error_says 'no data set'
 }
+density_is_described() {
+    run 0 info gmm:moons --set sde.type=edm && out_says '^density  *gmm:moons' && out_says '^sde  *edm' &&
+        run 0 info gmm:moons --json && out_says '"kind":.*"density"' && run 1 info gmm:moons --recipe && error_says '--recipe'
+}
 bad_tolerance_is_named() { run 1 likelihood gmm:moons --rtol 0 --quiet --out "$HERE/t.csv" && error_says 'rtol'; }
 
 claim mixture_has_its_exact_likelihood
@@ -176,6 +186,7 @@ claim bits_are_those_of_the_log_density
 claim same_command_reads_the_results
 claim killed_run_goes_on
 claim stopped_run_goes_on
+claim full_disk_stops_and_goes_on
 claim torn_ends_are_repaired
 claim larger_count_goes_on
 claim smaller_count_reads_the_first
@@ -189,5 +200,6 @@ claim bundled_model_is_measured
 claim unknown_density_names_the_nearest
 claim unknown_density_lists_the_known
 claim wrong_settings_of_a_density_are_named
+claim density_is_described
 claim bad_tolerance_is_named
 finish

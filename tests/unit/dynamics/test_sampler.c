@@ -70,7 +70,8 @@ static void names_come_kinds_first_and_unknown_ones_list_them(void **state) {
     assert_non_null(strstr(err.message, "sampler: \"quick\" is not known: use one of pc, ode,"));
     sampler.kind = (ito_sampler_kind)99;
     double x;
-    const ito_score score = {.dim = 1};
+    mixture mix = {.sde = sde, .K = 1, .dim = 1, .w = &one, .m = zero, .s = &data_std};
+    const ito_score score = mixture_score(&mix);
     assert_int_equal(ito_sample(&sde, &score, &sampler, 1, &x, NULL, &err), ITO_E_ARG);
     assert_non_null(strstr(err.message, "kind: 99"));
 }

@@ -267,12 +267,13 @@ static void samples_of_one_sde_pass_for_those_of_another(void **state) {
     }
 }
 
+/* Every predictor under VP, the first two under all. */
 static void broken_predictors_fail(void **state) {
     const ito__method *predictor;
     for (int kind = 0; kind < ITO_SDE_NETWORK_COUNT; kind++) {
         const ito_sde sde = ito_sde_default((ito_sde_kind)kind);
         for (int i = 0; (predictor = ito__predictor_at(i)) != NULL; i++) {
-            if (!predictor_applies(predictor, &sde)) continue;
+            if (!predictor_applies(predictor, &sde) || (i > 1 && kind != ITO_SDE_VP)) continue;
             run r = pc(kind, predictor->name, "none", false);
             expect_broken(*state, r, -1, ITO_RNG_USER, "wrong sign");
             expect_broken(*state, r, 0.5, ITO_RNG_USER, "1/2 too many");
@@ -304,7 +305,7 @@ static void broken_adaptive_samplers_fail(void **state) {
             expect_broken(*state, adaptive(kind, sampler), -1, ITO_RNG_USER, "wrong sign");
             expect_broken(*state, adaptive(kind, sampler), 2, ITO_RNG_USER, "1/2 missing");
             expect_broken(*state, adaptive(kind, sampler), 0.5, ITO_RNG_USER, "1/2 too many");
-            if (sampler != ITO_SAMPLER_ADAPTIVE) /* noise makes up for it */
+            if (sampler != ITO_SAMPLER_ADAPTIVE) /* the reverse SDE forgets where it began */
                 expect_broken(*state, adaptive(kind, sampler), 1, ITO_RNG_PRIOR, "no prior");
         }
 }

@@ -130,6 +130,25 @@ static ito_status read_npz(const char *path, ito_error *err) {
     return read_tensors(ito_npz_open, path, err);
 }
 
+/* Both containers of a file by PyTorch; the path is that of a file which is not needed. */
+static ito_status open_pth(const char *path, ito_error *err) {
+    ito_tensor_file *f = NULL;
+    ito_status st = ito_pth_open(path, &f, err);
+    assert_int_equal(st == ITO_OK, f != NULL);
+    ito_tensor_file_close(f);
+    return st;
+}
+
+static ito_status read_pth(const char *path, ito_error *err) {
+    (void)path;
+    return open_pth("tests/golden/pth/new_zip.pth", err);
+}
+
+static ito_status read_legacy_pth(const char *path, ito_error *err) {
+    (void)path;
+    return open_pth("tests/golden/pth/old_legacy.pth", err);
+}
+
 static ito_status read_png(const char *path, ito_error *err) {
     ito_images im;
     ito_status st = ito_png_read(path, &im, err);
@@ -196,6 +215,8 @@ static void every_failing_allocation_is_reported(void **state) {
         {"scatter.png", write_scatter, read_png},
         {"x.npy", write_npy, read_text},
         {"x.csv", write_csv, read_text},
+        {"pth", write_csv, read_pth},
+        {"legacy pth", write_csv, read_legacy_pth},
         {"x-idx", write_idx, read_idx},
         {"folder", make_folder, make_folder},
     };

@@ -228,6 +228,28 @@ static void charts_stand_below_one_another(void **state) {
     assert_int_equal(ito_plots_write(scratch_path("two.png"), 9, plots, &err), ITO_E_ARG);
 }
 
+/* Two dozen curves: rows of the legend stand closer, and the last colour is there too. */
+static void many_curves_are_named_beside(void **state) {
+    enum { MANY = 24 };
+    const double x[] = {1, 2}, y[] = {1, 2};
+    ito_series s[MANY];
+    ito_images im;
+    int brown = 0;
+    (void)state;
+    for (int k = 0; k < MANY; k++) s[k] = (ito_series){"curve", 2, x, y};
+    const ito_plot plot = {.n = MANY, .series = s, .legend_beside = true};
+    draw(&plot, &im);
+    for (int i = 0; i < 540; i++) {
+        for (int j = 860; j < 960; j++) { /* right of the chart */
+            const uint8_t *p = im.pixels + 3 * (960 * i + j);
+            brown += p[0] == 140 && p[1] == 86 && p[2] == 48;
+        }
+    }
+    printf("%d brown pixels in the legend, bound 15\n", brown); /* of curves 8, 16 and 24 */
+    assert_true(brown > 15);
+    ito_images_release(&im);
+}
+
 static void every_letter_has_a_drawing_of_its_own(void **state) {
     (void)state;
     for (int a = '!'; a <= '~'; a++) {
@@ -270,6 +292,7 @@ int main(void) {
         cmocka_unit_test(a_plot_without_points_is_refused),
         cmocka_unit_test(many_curves_and_strange_labels_do_no_harm),
         cmocka_unit_test(charts_stand_below_one_another),
+        cmocka_unit_test(many_curves_are_named_beside),
         cmocka_unit_test(every_letter_has_a_drawing_of_its_own),
         cmocka_unit_test(lines_cover_their_area),
     };
