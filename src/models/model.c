@@ -5,10 +5,12 @@
  * Names of the tensor of parameter p, by kind of file:
  *     model file    p                                          one set of weights
  *     checkpoint    ema/p, live/p, adam_m/p, adam_v/p
+ *     diffusers     names of its own, see diffusers.h
  *     .pth          ema/p for trainable parameters, model/p for the live ones and the buffers
  * Metadata: recipe (YAML), step, images. Tensors are bound by name and their shapes compared.
  */
 #include "core/memory.h"
+#include "models/diffusers.h"
 #include "models/model_path.h"
 
 #include <assert.h>
@@ -167,12 +169,25 @@ static ito_status load_recipe(const ito_tensor_file *f, const char *path, const 
     return ito_recipe_parse(text, strlen(text), where, out, err);
 }
 
+/* A diffusers folder says itself what it is, and holds one set of weights. */
+static ito_status load_folder(const char *path, ito_weights weights, const ito_recipe *recipe,
+                              ito_model **out, ito_error *err) {
+    if (recipe)
+        return ito_error_set(err, ITO_E_ARG, "%.400s: its config.json is its recipe: leave the other out",
+                             path);
+    if (weights == ITO_WEIGHTS_LIVE)
+        return ito_error_set(err, ITO_E_ARG, "%.400s: a diffusers folder holds one set of weights: take ema",
+                             path);
+    return ito__diffusers_load(path, out, err);
+}
+
 ito_status ito_model_load(const char *path, ito_weights weights, const ito_recipe *recipe, ito_model **out,
                           ito_error *err) {
     ito_tensor_file *f = NULL;
     ito_model *m = NULL;
     ito_status st;
     *out = NULL;
+    if (ito__is_diffusers(path)) return load_folder(path, weights, recipe, out, err);
     if (!(m = ito__calloc(1, sizeof *m))) {
         st = ito_error_set(err, ITO_E_NOMEM, "%.400s: no memory for a model: free some", path);
         goto done;
