@@ -98,16 +98,17 @@ typedef struct ito_model {
 /* `path` is a model or checkpoint .safetensors, a run directory (its newest good checkpoint), a bundled name
  * ("fashion": fashion.safetensors in $ITO_MODELS or, without it, in the install or source tree), or a .pth
  * with a recipe, or the folder of a UNet2DModel of diffusers (config.json and its weights), which maps onto
- * ddpm or ncsnpp or is refused with the name of the block or field. `recipe` overrides the one in the file; NULL otherwise. Tensors are stored as "<name>" (EMA,
- * model files) or "ema/<name>", "live/<name>", "adam_m/<name>", "adam_v/<name>" (checkpoints). */
+ * ddpm or ncsnpp or is refused with the name of the block or field. `recipe` overrides the one in the file;
+ * NULL otherwise. Tensors are stored as "<name>" (EMA, model files) or "ema/<name>", "live/<name>",
+ * "adam_m/<name>", "adam_v/<name>" (checkpoints). */
 ito_status ito_model_load(const char *path, ito_weights weights, const ito_recipe *recipe, ito_model **out,
                           ito_error *err);
 void ito_model_free(ito_model *m);
 /* Writes a model file; with bf16, weights are stored as bfloat16 (loading gives float again). */
 ito_status ito_model_save(const ito_model *m, const char *path, bool bf16, ito_error *err);
 /* Writes the folder of a UNet2DModel of Hugging Face's diffusers: config.json, scheduler_config.json and
- * diffusion_pytorch_model.safetensors. UNSUPPORTED names the field that it has no place for. Reading the folder
- * gives the same weights, bit for bit. */
+ * diffusion_pytorch_model.safetensors. UNSUPPORTED names the field that it has no place for. Reading the
+ * folder gives the same weights, bit for bit. */
 ito_status ito_model_save_diffusers(const ito_model *m, const char *folder, ito_error *err);
 /* The graph whose parameters a recipe's network has, without running it: count, names, shapes. */
 ito_status ito_recipe_params(const ito_recipe *r, ito_params **out, ito_error *err);

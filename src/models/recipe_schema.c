@@ -98,7 +98,7 @@ static const ito__field fields[] = {
      UNET},
     {AT(network, conditional), ITO__FIELD_BOOL, .help = "the network is told the noise level", UNET},
     {AT(network, norm_groups), ITO__FIELD_INT, 0, 16384,
-     .help = "of every group norm; 0: a quarter of the channels, at most 32", UNET},
+     .help = "of every group norm; 0: a quarter of the channels, at most 32", .architectures = OF(DDPM)},
     {AT(network, norm_eps), ITO__FIELD_REAL, 1e-12, 0.1, .help = "of every group norm", UNET},
     {AT(network, attn_head_dim), ITO__FIELD_INT, 0, 16384,
      .help = "channels of an attention head; 0: one head of all", UNET},
