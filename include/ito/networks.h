@@ -78,6 +78,13 @@ typedef struct ito_network_config {
     bool resamp_with_conv;                    /* true */
     bool conditional;                         /* true: conditioned on t */
     bool scale_by_sigma;                      /* false | true; mlp: too */
+    /* What [DDPM]'s own code and its descendants vary and [SDE] keeps: beside them, [SDE]; [DDPM]. */
+    int64_t norm_groups;      /* 0: min(C / 4, 32), ddpm 32; 32 */
+    double norm_eps;          /* 1e-6 */
+    int64_t attn_head_dim;    /* 0: one head of all channels; 0 */
+    bool attn_every_up;       /* false: after the last block of a level on the way up; true: after each */
+    bool pad_evenly;          /* false: a halving convolution pads below and right alone; false */
+    int64_t embed_freq_shift; /* 1: 10000^(-i / (nf / 2 - 1)) are the positional frequencies; 1 */
     /* NCSN++ alone (embedding: mlp too) */
     bool fir; /* false | true */
     int fir_taps;
