@@ -17,7 +17,7 @@ if(ITO_SANITIZE)
 endif()
 if(ITO_FUZZ)
   target_compile_options(ito_flags INTERFACE -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
-    -fno-omit-frame-pointer -Wno-unknown-pragmas)
+    -fno-omit-frame-pointer -w) # clang's view of warnings is not the project's
   target_link_options(ito_flags INTERFACE -fsanitize=address,undefined)
   target_link_libraries(ito_flags INTERFACE gomp) # code that asks for the number of threads, and oneDNN
 elseif(ITO_SANITIZE_THREADS) # without OpenMP: its runtime is not instrumented, so each of its barriers would look like a race

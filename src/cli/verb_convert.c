@@ -97,9 +97,10 @@ static ito_convert_content content_of(const convert_options *o) {
 static ito_status on_progress(void *self, int64_t done, int64_t total) {
     const int64_t megabyte = 1000000;
     cli_progress *p = self;
-    if (!p->label)
-        cli_progress_start(p, "convert", "MB", 1, 0, total / megabyte, p->quiet || total < 2 * large_file);
-    cli_progress_update(p, done / megabyte, NULL);
+    if (total >= 2 * large_file) {
+        if (!p->label) cli_progress_start(p, "convert", "MB", 1, 0, total / megabyte, p->quiet);
+        cli_progress_update(p, done / megabyte, NULL);
+    }
     return cli_stop_requested() ? ITO_E_CANCELLED : ITO_OK;
 }
 

@@ -79,11 +79,11 @@ static void damage_is_refused_or_survived(void **state) {
         size_t length, cuts = 0, flips = 0, refused = 0;
         const char *path = scratch_path("broken.pth");
         unsigned char *data = scratch_read(names[k], &length);
-        for (size_t n = 0; n < length; n += 7, cuts++) {
+        for (size_t n = 0; n < length; n += 13, cuts++) {
             ito_status st = read_broken(path, data, n);
             if (st != ITO_E_FORMAT) fail_msg("%s cut to %zu bytes: status %d", names[k], n, (int)st);
         }
-        for (size_t n = 0; n < length; n += 5, flips++) {
+        for (size_t n = 0; n < length; n += 11, flips++) {
             data[n] ^= (unsigned char)(1 + n % 255);
             refused += read_broken(path, data, length) != ITO_OK;
             data[n] ^= (unsigned char)(1 + n % 255);
