@@ -207,6 +207,7 @@ typedef struct ito_plan_options {
     bool exact;              /* no Winograd: convolutions by direct summation */
     bool frozen;             /* parameters do not change between runs: pack them once */
     bool profile;            /* measure every step (ito_workspace_profile) */
+    bool sizes_only;         /* for ito_plan_bytes, _flops and _describe: makes no code; cannot be run */
     int threads;             /* 0: as OpenMP decides */
 } ito_plan_options;
 ito_plan_options ito_plan_default(void);
@@ -222,7 +223,8 @@ double ito_plan_flops(const ito_plan *p); /* multiply-adds of convolutions and m
 /* A text table: node, shape, layout, kernel, bytes. Free with free(); NULL when memory ran out. */
 char *ito_plan_describe(const ito_plan *p);
 
-/* Plan and workspace borrow the graph: free workspace, plan, graph in that order. */
+/* Plan and workspace borrow the graph: free workspace, plan, graph in that order. ARG: the plan is of
+ * sizes_only. */
 ito_status ito_workspace_create(const ito_plan *p, ito_workspace **out, ito_error *err);
 void ito_workspace_free(ito_workspace *ws);
 /* Binds a leaf (read) or an output (written) to the caller's memory, which is borrowed until rebound. Every
@@ -255,6 +257,9 @@ ito_status ito_conv_limit(const ito_plan *p, double *seconds, ito_error *err);
 
 typedef struct ito_params ito_params;
 ito_status ito_params_create(const ito_graph *g, ito_params **out, ito_error *err); /* zeros */
+/* What ito_params_create would make: numbers, buffers included, and bytes. Allocates nothing. */
+int64_t ito_graph_params_numbers(const ito_graph *g);
+size_t ito_graph_params_bytes(const ito_graph *g);
 ito_status ito_params_clone(const ito_params *p, ito_params **out, ito_error *err);
 void ito_params_free(ito_params *p);
 void ito_params_init(ito_params *p, uint64_t seed); /* by each parameter's ito_init */

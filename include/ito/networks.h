@@ -78,6 +78,13 @@ typedef struct ito_network_config {
     bool resamp_with_conv;                    /* true */
     bool conditional;                         /* true: conditioned on t */
     bool scale_by_sigma;                      /* false | true; mlp: too */
+    /* What [DDPM]'s own code and its descendants vary and [SDE] keeps: beside them, [SDE]; [DDPM]. */
+    int64_t norm_groups;      /* 0: min(C / 4, 32), ddpm 32; 32 */
+    double norm_eps;          /* 1e-6 */
+    int64_t attn_head_dim;    /* 0: one head of all channels; 0 */
+    bool attn_every_up;       /* false: after the last block of a level on the way up; true: after each */
+    bool pad_evenly;          /* false: a halving convolution pads below and right alone; false */
+    int64_t embed_freq_shift; /* 1: 10000^(-i / (nf / 2 - 1)) are the positional frequencies; 1 */
     /* NCSN++ alone (embedding: mlp too) */
     bool fir; /* false | true */
     int fir_taps;
@@ -143,6 +150,10 @@ ito_network_score_options ito_network_score_default(void);
 ito_status ito_network_score_create(const ito_network_config *c, const ito_sde *sde, ito_params *params,
                                     const ito_network_score_options *options, ito_network_score **out,
                                     ito_error *err);
+/* Memory that ito_network_score_create would take for workspaces and one batch, params apart. Plans, and
+ * allocates none of it. */
+ito_status ito_network_score_bytes(const ito_network_config *c, const ito_network_score_options *options,
+                                   size_t *bytes, ito_error *err);
 void ito_network_score_free(ito_network_score *s);
 ito_score ito_network_score_view(ito_network_score *s); /* borrowed */
 /* The raw network: out[k] = net(x[k], labels[k]); x, out [n, C, S, S] floats, labels [n]; of the options'

@@ -100,8 +100,10 @@ typedef struct ito_model {
 
 /* `path` is a model or checkpoint .safetensors, a run directory (its newest good checkpoint), a bundled name
  * ("fashion": fashion.safetensors in $ITO_MODELS or, without it, in the install or source tree), or a .pth
- * with a recipe. `recipe` overrides the one in the file; NULL otherwise. Tensors are stored as "<name>" (EMA,
- * model files) or "ema/<name>", "live/<name>", "adam_m/<name>", "adam_v/<name>" (checkpoints). */
+ * with a recipe, or the folder of a UNet2DModel of diffusers (config.json and its weights), which maps onto
+ * ddpm or ncsnpp or is refused with the name of the block or field. `recipe` overrides the one in the file;
+ * NULL otherwise. Tensors are stored as "<name>" (EMA, model files) or "ema/<name>", "live/<name>",
+ * "adam_m/<name>", "adam_v/<name>" (checkpoints). */
 ito_status ito_model_load(const char *path, ito_weights weights, const ito_recipe *recipe, ito_model **out,
                           ito_error *err);
 void ito_model_free(ito_model *m);
@@ -128,13 +130,19 @@ typedef struct ito_convert_report {
     int64_t step;
     bool moments; /* Adam's were there; without them they are zeros and a checkpoint starts them anew */
 } ito_convert_report;
-/* From what ito_model_load reads to a file at `to`, straight from the mapped source: memory does not grow
- * with the model. What was written is read back and compared before the file gets its name. recipe as for
- * ito_model_load. Errors: as there; IO when the disk gives back something else. */
+/* From what ito_model_load reads, but folders of diffusers, to a file at `to`, straight from the mapped
+ * source: memory does not grow with the model. What was written is read back and compared before the file
+ * gets its name. recipe as for ito_model_load. Errors: as there; IO when the disk gives back something else.
+ */
 ito_status ito_model_convert(const char *from, const ito_recipe *recipe, const char *to,
                              const ito_convert_options *o, ito_convert_report *report, ito_error *err);
 /* The recipe inside a model or checkpoint, without its weights. */
 ito_status ito_model_recipe(const char *path, ito_recipe *out, ito_error *err);
+
+/* Writes the folder of a UNet2DModel of Hugging Face's diffusers: config.json, scheduler_config.json and
+ * diffusion_pytorch_model.safetensors. UNSUPPORTED names the field that it has no place for. Reading the
+ * folder gives the same weights, bit for bit. */
+ito_status ito_model_save_diffusers(const ito_model *m, const char *folder, ito_error *err);
 
 /* The graph whose parameters a recipe's network has, without running it: count, names, shapes. */
 ito_status ito_recipe_params(const ito_recipe *r, ito_params **out, ito_error *err);

@@ -59,6 +59,10 @@ typedef struct ito_step_report {
  * data set's images or classes are not the network's; NOMEM. */
 ito_status ito_trainer_create(const ito_recipe *recipe, const ito_dataset *dataset,
                               const ito_trainer_options *options, ito_trainer **out, ito_error *err);
+/* Memory that ito_trainer_create would take: weights, moments, gradients, workspace, one part of the batch.
+ * Plans, and allocates none of it. Errors: as there, but for what only training itself minds. */
+ito_status ito_trainer_bytes(const ito_recipe *recipe, const ito_trainer_options *options, size_t *bytes,
+                             ito_error *err);
 void ito_trainer_free(ito_trainer *t);
 
 /* One step: batch, perturb, score loss, gradients, clip, Adam, EMA. A step whose loss or gradient norm is not

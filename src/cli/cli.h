@@ -24,6 +24,7 @@ typedef enum cli_type {
     CLI_FLAG,    /* bool; takes no argument */
     CLI_INTEGER, /* int64_t, at least `least` */
     CLI_NUMBER,  /* double, at least `least` */
+    CLI_SIZE,    /* int64_t bytes, at least `least`: 800M, 1.5G, 2GiB */
     CLI_TEXT,    /* const char *, borrowed from argv */
     CLI_CHOICE,  /* const char *, one of `choices` */
     CLI_LIST     /* cli_list; every use appends */
@@ -49,6 +50,7 @@ typedef struct cli_list {
 /* Options of every verb. A number below its range (-1) means that it was not given. */
 typedef struct cli_common {
     int64_t seed, threads, batch;
+    int64_t memory_limit; /* bytes, 0: none; an option of the verbs that run a network */
     const char *precision, *isa, *out;
     bool json, quiet, exact, help;
     cli_list set;

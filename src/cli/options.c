@@ -176,6 +176,25 @@ static ito_status set_number(const cli_option *o, const char *value, double *out
     return ITO_OK;
 }
 
+/* Powers of 1000, or of 1024 with an i: 12G, 800M, 12GB, 2GiB. */
+static ito_status set_size(const cli_option *o, const char *value, int64_t *out, ito_error *err) {
+    static const char units[] = "KMGT";
+    char *end;
+    double number = strtod(value, &end);
+    const char *unit = *end ? strchr(units, *end) : NULL;
+    if (unit) end++;
+    const bool binary = unit && *end == 'i';
+    if (binary) end++;
+    if (*end == 'B') end++;
+    if (unit) number *= pow(binary ? 1024 : 1000, (double)(unit - units + 1));
+    if (end == value || *end != 0 || !(number >= (double)o->least && number < 9e18)) {
+        return ito_error_set(err, ITO_E_ARG, "--%s: \"%s\" is no size: give one like 800M or 12G", o->name,
+                             value);
+    }
+    *out = (int64_t)number;
+    return ITO_OK;
+}
+
 static const char *choice_name(const void *option, int index) {
     return ((const cli_option *)option)->choices(index);
 }
@@ -214,6 +233,7 @@ static ito_status set_value(const cli_option *o, const char *value, void *option
     case CLI_FLAG: *(bool *)field = true; return ITO_OK;
     case CLI_INTEGER: return set_integer(o, value, field, err);
     case CLI_NUMBER: return set_number(o, value, field, err);
+    case CLI_SIZE: return set_size(o, value, field, err);
     case CLI_TEXT: *(const char **)field = value; return ITO_OK;
     case CLI_CHOICE: return set_choice(o, value, field, err);
     case CLI_LIST: return append(o->name, field, value, err);

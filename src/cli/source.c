@@ -3,6 +3,7 @@
  * Opening networks and densities under one roof.
  */
 #include "source.h"
+#include "memory.h"
 
 #include <cjson/cJSON.h>
 #include <inttypes.h>
@@ -171,6 +172,19 @@ ito_status cli_source_open(cli_source *s, const char *name, const char *weights,
     return cli_source_is_density(name) ? open_density(s, common, err) : open_network(s, weights, common, err);
 }
 
+ito_status cli_source_fit(cli_source *s, const cli_common *common, bool with_vjp, int64_t doubles,
+                          double held, int64_t *batch, ito_error *err) {
+    cli_load load = {.recipe = &s->recipe, .with_vjp = with_vjp, .doubles = doubles, .held = held};
+    if (common->memory_limit == 0) return ITO_OK;
+    if (s->density)
+        return ito_error_set(err, ITO_E_ARG, "--memory-limit: %s has no network to keep small: leave it out",
+                             s->name);
+    ito_status st = cli_plan_options(common, &load.plan, err);
+    if (st == ITO_OK) st = cli_memory_fit(&load, common->memory_limit, &s->parts, batch, err);
+    s->exact = load.plan.exact;
+    return st;
+}
+
 ito_status cli_source_prepare(cli_source *s, const cli_common *common, int64_t batch, bool with_vjp,
                               ito_error *err) {
     ito_network_score_options o = ito_network_score_default();
@@ -181,7 +195,8 @@ ito_status cli_source_prepare(cli_source *s, const cli_common *common, int64_t b
         s->score = ito_density_score(s->density);
         return ITO_OK;
     }
-    o.batch = batch;
+    o.batch = s->parts > 0 ? s->parts : batch;
+    o.plan.exact = o.plan.exact || s->exact;
     o.continuous = s->recipe.objective.continuous;
     o.raw_labels = s->recipe.sampling.raw_labels;
     o.class_index = s->recipe.sampling.class_index;

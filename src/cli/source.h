@@ -4,6 +4,7 @@
  * that sample, encode or measure take either and need not know which.
  *
  *   cli_source_open       reads the model, applies --set; recipe, dim and kind are known from here on
+ *   cli_source_fit        with --memory-limit: plans how the run keeps to it
  *   cli_source_prepare    plans the network; `score` works from here on
  *   cli_source_release    also after a failure
  *
@@ -25,6 +26,8 @@ typedef struct cli_source {
     bool images;          /* samples are images as recipe.data says; otherwise points of the plane */
     ito_model *model;     /* NULL for a density */
     ito_density *density; /* NULL for a network */
+    int64_t parts;        /* of a batch that the network takes at a time; 0: whole batches */
+    bool exact;           /* to save memory */
     ito_network_score *network;
     ito_score score; /* after cli_source_prepare */
 } cli_source;
@@ -36,6 +39,11 @@ bool cli_source_is_density(const char *name);
  * numbers of that SDE, and the section sampling. */
 ito_status cli_source_open(cli_source *s, const char *name, const char *weights, const cli_common *common,
                            ito_error *err);
+/* Makes a run of *batch samples at a time keep to --memory-limit, if one was given: the network takes parts
+ * of a batch, and *batch becomes smaller where that is not enough. Counts `doubles` for every value of a
+ * sample under way (memory.h) and `held` bytes of inputs and results. NOMEM names the least that would do. */
+ito_status cli_source_fit(cli_source *s, const cli_common *common, bool with_vjp, int64_t doubles,
+                          double held, int64_t *batch, ito_error *err);
 /* `batch` samples are evaluated at once; with_vjp plans the network's gradient too. Sets the threads of the
  * program. */
 ito_status cli_source_prepare(cli_source *s, const cli_common *common, int64_t batch, bool with_vjp,

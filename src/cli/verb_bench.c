@@ -380,11 +380,10 @@ static void print_text(const bench *b, int64_t parameters) {
 }
 
 static ito_status measure(bench *b, int64_t *parameters, ito_error *err) {
-    ito_params *counted = NULL;
+    cli_network_size size = {0};
     ito_status st = make_inputs(b, err);
-    if (st == ITO_OK) st = ito_recipe_params(&b->recipe, &counted, err);
-    if (st == ITO_OK) *parameters = ito_params_trainable_count(counted);
-    ito_params_free(counted);
+    if (st == ITO_OK) st = cli_network_measure(&b->recipe, &size, err);
+    *parameters = size.parameters;
     cli_progress_start(&b->progress, "bench", "runs", 1, 0, 3 * b->o->runs, b->o->common.quiet);
     /* Training first: the peak memory reported is its own. */
     if (st == ITO_OK) st = time_training(b, err);

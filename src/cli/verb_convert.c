@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ito convert: a checkpoint, a published .pth above all, to a model file.
+ * ito convert: a checkpoint, a published .pth above all, or a diffusers folder, to a model file; and a model
+ * to such a folder.
  */
 #include "cli.h"
 #include "progress.h"
@@ -12,7 +13,7 @@
 
 typedef struct convert_options {
     cli_common common;
-    const char *recipe, *weights;
+    const char *recipe, *weights, *to;
     bool bf16, optimizer;
 } convert_options;
 
@@ -24,19 +25,40 @@ static const char *weights_name(int index) {
     return index < 3 ? names[index] : NULL;
 }
 
+static const char *form_name(int index) {
+    static const char *const names[] = {"ito", "diffusers"};
+    return index < 2 ? names[index] : NULL;
+}
+
 #define AT(field) offsetof(convert_options, field)
 static const cli_option options_table[] = {
     {"recipe", 'r', "RECIPE.yaml", CLI_TEXT, AT(recipe), "recipe of the network; a .pth needs it", 0, NULL},
     {"weights", 0, "KIND", CLI_CHOICE, AT(weights), "averaged weights, live ones, or both", 0, weights_name},
     {"optimizer", 0, NULL, CLI_FLAG, AT(optimizer),
      "Adam's state and both sets of weights: a checkpoint that ito train --from goes on with", 0, NULL},
+    {"to", 0, "FORM", CLI_CHOICE, AT(to), "a model file, or a folder of the diffusers library", 0, form_name},
     {"bf16", 0, NULL, CLI_FLAG, AT(bf16), "store bfloat16: half the size", 0, NULL},
     {.name = NULL},
 };
 #undef AT
 
 static void defaults(void *options) {
-    ((convert_options *)options)->weights = "ema";
+    convert_options *o = options;
+    o->weights = "ema";
+    o->to = form_name(0);
+}
+
+static bool to_diffusers(const convert_options *o) {
+    return strcmp(o->to, form_name(1)) == 0;
+}
+
+static bool is_diffusers(const char *path) {
+    char file[CLI_PATH_MAX];
+    static const char *const marks[] = {"config.json", "unet/config.json"};
+    for (int i = 0; i < 2; i++)
+        if (cli_path(file, sizeof file, NULL, "%s/%s", path, marks[i]) == ITO_OK && cli_exists(file))
+            return true;
+    return false;
 }
 
 static ito_status check(const void *options, ito_error *err) {
@@ -44,9 +66,19 @@ static ito_status check(const void *options, ito_error *err) {
     if (!o->common.out) {
         return ito_error_set(err, ITO_E_ARG, "convert: no output file: give -o MODEL.safetensors");
     }
+    if (to_diffusers(o) && o->bf16) {
+        return ito_error_set(err, ITO_E_ARG,
+                             "--bf16: a diffusers folder is written as float32: leave it out");
+    }
     if (!o->recipe && cli_ends_with(o->common.words.item[0], ".pth")) {
         return ito_error_set(err, ITO_E_ARG, "%s: a .pth does not say what network it is: give --recipe",
                              o->common.words.item[0]);
+    }
+    if ((to_diffusers(o) || is_diffusers(o->common.words.item[0])) &&
+        (o->optimizer || strcmp(o->weights, "both") == 0)) {
+        return ito_error_set(err, ITO_E_ARG,
+                             "--%s: a diffusers folder holds one set of weights: leave it out",
+                             o->optimizer ? "optimizer" : "weights");
     }
     if (o->optimizer && o->bf16) {
         return ito_error_set(err, ITO_E_ARG,
@@ -92,8 +124,31 @@ static ito_status read_recipe(const convert_options *o, ito_recipe *recipe, ito_
     return st == ITO_OK ? cli_apply_set(&o->common, recipe, err) : st;
 }
 
-static ito_status run(const void *options, ito_error *err) {
-    const convert_options *o = options;
+/* From and to folders of diffusers, whose tensors have other names and shapes: through a loaded model. */
+static ito_status by_loading(const convert_options *o, ito_error *err) {
+    ito_recipe recipe;
+    ito_model *model = NULL;
+    ito_status st = ITO_OK;
+    if (o->recipe) st = read_recipe(o, &recipe, err);
+    if (st == ITO_OK)
+        st = ito_model_load(o->common.words.item[0], cli_weights_kind(o->weights), o->recipe ? &recipe : NULL,
+                            &model, err);
+    if (st == ITO_OK && !o->recipe) st = cli_apply_set(&o->common, &model->recipe, err);
+    if (st == ITO_OK)
+        st = to_diffusers(o) ? ito_model_save_diffusers(model, o->common.out, err)
+                             : ito_model_save(model, o->common.out, o->bf16, err);
+    if (st == ITO_OK) {
+        const ito_convert_report done = {.parameters = ito_params_trainable_count(model->params),
+                                         .bytes = (int64_t)sizeof(float) *
+                                                  ito_params_trainable_count(model->params),
+                                         .step = model->step};
+        st = report(o, &done, err);
+    }
+    ito_model_free(model);
+    return st;
+}
+
+static ito_status by_streaming(const convert_options *o, ito_error *err) {
     ito_recipe recipe;
     ito_convert_report done;
     cli_progress progress = {.quiet = o->common.quiet};
@@ -101,7 +156,7 @@ static ito_status run(const void *options, ito_error *err) {
         .content = content_of(o), .bf16 = o->bf16, .progress = {.self = &progress, .report = on_progress}};
     /* Without a recipe of the caller's the file's own is passed on as NULL: a misfit is then its damage. */
     bool own = !o->recipe && o->common.set.count == 0;
-    ito_status st = cli_check_writable(o->common.out, err);
+    ito_status st = ITO_OK;
     if (st == ITO_OK && !own) st = read_recipe(o, &recipe, err);
     if (st == ITO_OK)
         st =
@@ -114,15 +169,25 @@ static ito_status run(const void *options, ito_error *err) {
     return st == ITO_OK ? report(o, &done, err) : st;
 }
 
+static ito_status run(const void *options, ito_error *err) {
+    const convert_options *o = options;
+    const ito_status st = cli_check_writable(o->common.out, err);
+    if (st != ITO_OK) return st;
+    return to_diffusers(o) || is_diffusers(o->common.words.item[0]) ? by_loading(o, err)
+                                                                    : by_streaming(o, err);
+}
+
 const cli_verb cli_verb_convert = {
     .name = "convert",
     .words = "CHECKPOINT",
     .summary = "make a model file of a checkpoint",
     .about =
-        "Writes the weights of CHECKPOINT, a published .pth or a checkpoint of ito, and the recipe into one "
-        "file, which -o names: a model with the averaged weights or, with --optimizer, a checkpoint that "
-        "training goes on with. A .pth is read without executing anything in it. The result is read back and "
-        "compared before it gets its name.",
+        "Writes the weights of CHECKPOINT, a published .pth, a checkpoint of ito or the folder of a "
+        "UNet2DModel of Hugging Face's diffusers, and the recipe into one file, which -o names: a model with "
+        "the averaged weights or, with --optimizer, a checkpoint that training goes on with. A .pth is read "
+        "without executing anything in it. The result is read back and compared before it gets its name. "
+        "With "
+        "--to diffusers, writes such a folder.",
     .least_words = 1,
     .most_words = 1,
     .options = options_table,

@@ -3,6 +3,7 @@
  * ito decode: images or points of latents, by the probability-flow ODE. [SDE] Section 4.3.
  */
 #include "flow.h"
+#include "memory.h"
 #include "output.h"
 
 #include <cjson/cJSON.h>
@@ -34,6 +35,7 @@ static const cli_option options_table[] = {
     CLI_SOLVER_OPTIONS(decode_options, solver, "time of the data (default: the SDE's, as for sampling)"),
     {"weights", 0, "KIND", CLI_CHOICE, AT(weights), "averaged or live weights of a checkpoint", 0,
      cli_weights_name},
+    CLI_MEMORY_LIMIT,
     {.name = NULL},
 };
 #undef AT
@@ -82,6 +84,9 @@ static ito_status run(const void *options, ito_error *err) {
     if (st != ITO_OK) goto done;
     flow.batch = o->common.batch > 0 ? o->common.batch : source.images ? IMAGES_AT_ONCE : POINTS_AT_ONCE;
     if (flow.batch > n) flow.batch = n;
+    st = cli_source_fit(&source, &o->common, false, cli_doubles_of_flow(),
+                        (double)(n * source.dim) * (double)sizeof *x, &flow.batch, err);
+    if (st != ITO_OK) goto done;
     if ((st = cli_source_prepare(&source, &o->common, flow.batch, false, err)) != ITO_OK) goto done;
     if ((st = cli_flow_decode(&flow, n, x, x, &decoded, err)) != ITO_OK) goto done;
     if ((st = cli_output_write(&out, &source, &o->style, n, x, err)) != ITO_OK) goto done;

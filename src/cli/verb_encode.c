@@ -4,6 +4,7 @@
  */
 #include "flow.h"
 #include "input.h"
+#include "memory.h"
 #include "output.h"
 
 #include <cjson/cJSON.h>
@@ -37,6 +38,7 @@ static const cli_option options_table[] = {
     CLI_SOLVER_OPTIONS(encode_options, solver, "time of the data (default: the SDE's, as for sampling)"),
     {"weights", 0, "KIND", CLI_CHOICE, AT(weights), "averaged or live weights of a checkpoint", 0,
      cli_weights_name},
+    CLI_MEMORY_LIMIT,
     {.name = NULL},
 };
 #undef AT
@@ -64,7 +66,7 @@ typedef struct encoding {
     cli_source source;
     cli_input input;
     const char *out;
-    int64_t n;
+    int64_t n, batch;
     double *x, *z, *back; /* [n, dim]; back only with --check */
     cli_flow_report report;
 } encoding;
@@ -91,6 +93,15 @@ static ito_status open_input(encoding *e, ito_error *err) {
     return ITO_OK;
 }
 
+static ito_status choose_batch(encoding *e, ito_error *err) {
+    const encode_options *o = e->o;
+    int64_t usual = e->source.images ? IMAGES_AT_ONCE : POINTS_AT_ONCE;
+    double held = (o->check ? 3.0 : 2.0) * (double)(e->n * e->source.dim) * (double)sizeof *e->x;
+    e->batch = o->common.batch > 0 ? o->common.batch : usual;
+    if (e->batch > e->n) e->batch = e->n;
+    return cli_source_fit(&e->source, &o->common, false, cli_doubles_of_flow(), held, &e->batch, err);
+}
+
 static ito_status make_room(encoding *e, ito_error *err) {
     size_t one = (size_t)e->source.dim * sizeof(double), n = (size_t)e->n;
     e->x = calloc(n, one);
@@ -102,10 +113,8 @@ static ito_status make_room(encoding *e, ito_error *err) {
 
 static ito_status encode(encoding *e, ito_error *err) {
     const encode_options *o = e->o;
-    int64_t usual = e->source.images ? IMAGES_AT_ONCE : POINTS_AT_ONCE;
     cli_flow flow = {.source = &e->source, .solver = o->solver, .temperature = 1, .label = "encode"};
-    flow.batch = o->common.batch > 0 ? o->common.batch : usual;
-    if (flow.batch > e->n) flow.batch = e->n;
+    flow.batch = e->batch;
     flow.quiet = o->common.quiet;
     ito_status st = cli_source_prepare(&e->source, &o->common, flow.batch, false, err);
     if (st == ITO_OK) st = cli_input_states(&e->input, o->first, e->n, o->dequantize ? 0 : -1, e->x, err);
@@ -176,6 +185,7 @@ static ito_status run(const void *options, ito_error *err) {
     ito_status st = cli_check_writable(e.out, err);
     if (st == ITO_OK) st = cli_source_open(&e.source, o->common.words.item[0], o->weights, &o->common, err);
     if (st == ITO_OK) st = open_input(&e, err);
+    if (st == ITO_OK) st = choose_batch(&e, err);
     if (st == ITO_OK) st = make_room(&e, err);
     if (st == ITO_OK) st = encode(&e, err);
     if (st == ITO_OK) st = cli_states_write(e.out, "latents", &e.source, e.n, e.z, err);

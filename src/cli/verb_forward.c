@@ -3,6 +3,7 @@
  * ito forward: the raw output of a network for tensors in a file.
  */
 #include "cli.h"
+#include "memory.h"
 
 #include <cjson/cJSON.h>
 #include <ito/formats.h>
@@ -18,6 +19,7 @@ typedef struct forward_options {
 static const cli_option options_table[] = {
     {"weights", 0, "KIND", CLI_CHOICE, offsetof(forward_options, weights),
      "averaged or live weights of a checkpoint", 0, cli_weights_name},
+    CLI_MEMORY_LIMIT,
     {.name = NULL},
 };
 
@@ -69,6 +71,16 @@ static ito_status open_input(input *in, const char *path, const ito_recipe *r, i
     return ITO_OK;
 }
 
+static ito_status fit_batch(const forward_options *o, const ito_model *m, const input *in,
+                            ito_network_score_options *options, ito_error *err) {
+    cli_load load = {.recipe = &m->recipe, .plan = options->plan};
+    int64_t batch = options->batch;
+    load.held = (double)(2 * in->values + in->n) * (double)sizeof *in->data;
+    ito_status st = cli_memory_fit(&load, o->common.memory_limit, &options->batch, &batch, err);
+    options->plan = load.plan;
+    return st;
+}
+
 static ito_status run_network(const forward_options *o, const ito_model *m, input *in, ito_error *err) {
     ito_network_score *network = NULL;
     ito_network_score_options options = ito_network_score_default();
@@ -76,6 +88,7 @@ static ito_status run_network(const forward_options *o, const ito_model *m, inpu
     options.batch = o->common.batch > 0 ? o->common.batch : options.batch;
     if (options.batch > in->n) options.batch = in->n;
     options.continuous = m->recipe.objective.continuous;
+    if (st == ITO_OK) st = fit_batch(o, m, in, &options, err);
     if (st == ITO_OK) {
         st = ito_network_score_create(&m->recipe.network, &m->recipe.sde, m->params, &options, &network, err);
     }

@@ -4,6 +4,7 @@
  */
 #include "flow.h"
 #include "input.h"
+#include "memory.h"
 #include "output.h"
 
 #include <cjson/cJSON.h>
@@ -46,6 +47,7 @@ static const cli_option options_table[] = {
     CLI_SOLVER_OPTIONS(interpolate_options, solver, "time of the data (default: the SDE's, as for sampling)"),
     {"weights", 0, "KIND", CLI_CHOICE, AT(weights), "averaged or live weights of a checkpoint", 0,
      cli_weights_name},
+    CLI_MEMORY_LIMIT,
     {.name = NULL},
 };
 #undef AT
@@ -81,6 +83,17 @@ typedef struct interpolating {
     double *ends, *way; /* [2, rows, dim]; [rows, steps, dim] */
     double nfe, seconds;
 } interpolating;
+
+static ito_status choose_batch(interpolating *w, ito_error *err) {
+    const interpolate_options *o = w->o;
+    double rows = (double)o->rows, steps = (double)o->steps,
+           one = (double)w->source.dim * (double)sizeof(double);
+    int64_t usual = w->source.images ? IMAGES_AT_ONCE : POINTS_AT_ONCE;
+    w->flow.batch = o->common.batch > 0 ? o->common.batch : usual;
+    if ((double)w->flow.batch > rows * steps) w->flow.batch = o->rows * o->steps;
+    return cli_source_fit(&w->source, &o->common, false, cli_doubles_of_flow(),
+                          (rows * steps + 2 * rows) * one, &w->flow.batch, err);
+}
 
 static ito_status make_room(interpolating *w, ito_error *err) {
     const interpolate_options *o = w->o;
@@ -177,14 +190,9 @@ static ito_status run(const void *options, ito_error *err) {
         st = cli_output_name(&out, o->common.out ? o->common.out : "interpolation.png", &style, &w.source,
                              err);
     if (st == ITO_OK) st = open_input(&w, err);
+    if (st == ITO_OK) st = choose_batch(&w, err);
     if (st == ITO_OK) st = make_room(&w, err);
-    if (st == ITO_OK) {
-        w.flow.batch = o->common.batch > 0 ? o->common.batch
-                       : w.source.images   ? IMAGES_AT_ONCE
-                                           : POINTS_AT_ONCE;
-        if (w.flow.batch > o->rows * o->steps) w.flow.batch = o->rows * o->steps;
-        st = cli_source_prepare(&w.source, &o->common, w.flow.batch, false, err);
-    }
+    if (st == ITO_OK) st = cli_source_prepare(&w.source, &o->common, w.flow.batch, false, err);
     if (st == ITO_OK) st = walk(&w, err);
     if (st == ITO_OK) st = cli_output_write(&out, &w.source, &style, o->rows * o->steps, w.way, err);
     if (st == ITO_OK) st = report(&w, &out, err);

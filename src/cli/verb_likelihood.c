@@ -4,6 +4,7 @@
  */
 #include "flow.h"
 #include "input.h"
+#include "memory.h"
 #include "progress.h"
 #include "signals.h"
 #include "table.h"
@@ -39,6 +40,7 @@ static const cli_option options_table[] = {
     CLI_SOLVER_OPTIONS(likelihood_options, solver, "time of the data (default: 1e-5)"),
     {"weights", 0, "KIND", CLI_CHOICE, AT(weights), "averaged or live weights of a checkpoint", 0,
      cli_weights_name},
+    CLI_MEMORY_LIMIT,
     {.name = NULL},
 };
 #undef AT
@@ -100,6 +102,17 @@ static void settle(measuring *m) {
     m->how.offset_bits = offset_bits(&m->source);
     m->how.seed = o->common.seed >= 0 ? (uint64_t)o->common.seed : 0;
     m->batch = o->common.batch > 0 ? o->common.batch : m->source.images ? IMAGES_AT_ONCE : POINTS_AT_ONCE;
+}
+
+/* Keeps the batch whole where it can: its samples share the steps of the solver. */
+static ito_status fit_batch(measuring *m, ito_error *err) {
+    int64_t needed = m->input.n * m->o->dequantizations, batch = m->batch < needed ? m->batch : needed;
+    const int64_t asked = batch;
+    double held = (double)(m->input.n * m->source.dim); /* bytes of images */
+    ito_status st = cli_source_fit(&m->source, &m->o->common, true, cli_doubles_of_likelihood(m->o->probes),
+                                   held, &batch, err);
+    if (batch < asked) m->batch = batch;
+    return st;
 }
 
 /* ---- the table */
@@ -347,6 +360,7 @@ static ito_status run(const void *options, ito_error *err) {
         settle(&m);
         st = cli_input_open(&m.input, &m.source, o->data, o->count, m.how.seed, m.how.eps, err);
     }
+    if (st == ITO_OK) st = fit_batch(&m, err);
     if (st == ITO_OK) st = open_results(&m, err);
     if (st == ITO_OK && m.table.rows < m.table.needed) st = measure(&m, err);
     if (st == ITO_OK) st = find_outcome(&m, &out, err);

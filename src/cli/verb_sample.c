@@ -3,6 +3,7 @@
  * ito sample: images or points from a model.
  */
 #include "cli.h"
+#include "memory.h"
 #include "results.h"
 #include "sampling.h"
 #include "source.h"
@@ -67,6 +68,7 @@ static const cli_option options_table[] = {
      "images: remove this border of PNG and arrays: 2 undoes the padding of Fashion-MNIST from 28 to 32", 0,
      NULL},
     {"zoom", 0, "K", CLI_INTEGER, AT(zoom), "images: magnify grids by K (default: 2)", 1, NULL},
+    CLI_MEMORY_LIMIT,
     {.name = NULL},
 };
 #undef AT
@@ -163,7 +165,7 @@ static ito_status write_outputs(const sample_options *o, const outputs *out, con
 }
 
 static ito_status report(const sample_options *o, const outputs *out, const cli_results *r,
-                         const cli_drawn *drawn, ito_error *err) {
+                         const cli_source *source, int64_t batch, const cli_drawn *drawn, ito_error *err) {
     const char *files[] = {out->picture, out->singles, out->arrays, o->trajectory, o->animation};
     cJSON *object = o->common.json ? cJSON_CreateObject() : NULL;
     cJSON *list = cJSON_AddArrayToObject(object, "files");
@@ -183,6 +185,9 @@ static ito_status report(const sample_options *o, const outputs *out, const cli_
     cJSON_AddNumberToObject(object, "n", (double)r->count);
     cJSON_AddNumberToObject(object, "nfe", drawn->nfe);
     cJSON_AddNumberToObject(object, "seconds", drawn->seconds);
+    cJSON_AddNumberToObject(object, "batch", (double)batch);
+    if (!r->density)
+        cJSON_AddNumberToObject(object, "network_batch", (double)(source->parts > 0 ? source->parts : batch));
     return cli_print_json(object, err);
 }
 
@@ -212,9 +217,20 @@ static ito_status make_films(const sample_options *o, const cli_results *r, int6
     return st;
 }
 
-static ito_status draw(const sample_options *o, cli_source *source, const ito_sampler *sampler,
+/* How many samples move together. */
+static ito_status choose_batch(const sample_options *o, cli_source *source, const ito_sampler *sampler,
+                               const cli_results *r, int64_t *batch, ito_error *err) {
+    const double of_frame = (double)source->dim * (double)sizeof(float);
+    double held = (double)(r->count * source->dim); /* bytes of images */
+    if (o->trajectory)
+        held += of_frame * (double)(or_default(o->columns, r->kind->columns) * r->kind->trajectory_rows);
+    if (o->animation) held += of_frame * (double)(CLI_ANIMATION_FRAMES * r->kind->animation_rows);
+    *batch = at_most(r->count, or_default(o->common.batch, r->kind->batch));
+    return cli_source_fit(source, &o->common, false, cli_doubles_of_sampler(sampler->kind), held, batch, err);
+}
+
+static ito_status draw(const sample_options *o, cli_source *source, const ito_sampler *sampler, int64_t batch,
                        cli_results *r, cli_film *const films[2], cli_drawn *drawn, ito_error *err) {
-    const int64_t batch = at_most(r->count, or_default(o->common.batch, r->kind->batch));
     const ito_status st = cli_source_prepare(source, &o->common, batch, false, err);
     const cli_drawing d = {.sde = &source->recipe.sde,
                            .score = source->score,
@@ -239,6 +255,7 @@ static ito_status run(const void *options, ito_error *err) {
     cli_film storage[2] = {{0}, {0}}, *films[2] = {NULL, NULL};
     ito_sampler sampler;
     cli_drawn drawn;
+    int64_t batch = 0;
 
     ito_status st = cli_source_open(&source, o->common.words.item[0], o->weights, &o->common, err);
     if (st == ITO_OK) st = cli_sampling_choose(&o->sampling, &source.recipe, &sampler, err);
@@ -252,13 +269,14 @@ static ito_status run(const void *options, ito_error *err) {
         r.crop = or_default(o->crop, 0);
         r.zoom = (int)or_default(o->zoom, 2);
         sampler.pc.seed = o->common.seed >= 0 ? (uint64_t)o->common.seed : 0;
-        st = r.kind->init(&r, err);
+        st = choose_batch(o, &source, &sampler, &r, &batch, err);
     }
+    if (st == ITO_OK) st = r.kind->init(&r, err);
     if (st == ITO_OK) st = name_outputs(o, r.kind, &out, err);
     if (st == ITO_OK) st = make_films(o, &r, source.dim, storage, films, err);
-    if (st == ITO_OK) st = draw(o, &source, &sampler, &r, films, &drawn, err);
+    if (st == ITO_OK) st = draw(o, &source, &sampler, batch, &r, films, &drawn, err);
     if (st == ITO_OK) st = write_outputs(o, &out, &r, films, err);
-    if (st == ITO_OK) st = report(o, &out, &r, &drawn, err);
+    if (st == ITO_OK) st = report(o, &out, &r, &source, batch, &drawn, err);
     cli_film_release(&storage[0]);
     cli_film_release(&storage[1]);
     r.kind->release(&r);

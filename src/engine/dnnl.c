@@ -67,7 +67,7 @@ void ito__add_primitive(ito__lowering *l, ito__request *r) {
     ito__dnnl_call *call = l->status == ITO_OK ? ito__calloc(1, sizeof *call) : NULL;
     if (!call)
         ito__fail(l, ITO_E_NOMEM, "plan: out of memory for a primitive: free some");
-    else if (dnnl_primitive_create(&call->primitive, r->pd) != dnnl_success)
+    else if (!l->plan->options.sizes_only && dnnl_primitive_create(&call->primitive, r->pd) != dnnl_success)
         ito__fail(l, ITO_E_NOMEM, "plan: oneDNN could not make %s: free memory", ito__implementation(r->pd));
     const dnnl_memory_desc_t *scratch_md = dnnl_primitive_desc_query_md(r->pd, dnnl_query_scratchpad_md, 0);
     if (l->status == ITO_OK) {

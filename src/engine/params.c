@@ -41,6 +41,11 @@ static ito_status out_of_memory(ito_params *p, ito_error *err) {
                          4e-6 * (double)floats);
 }
 
+/* Floats from the start of a tensor to that of the next. */
+static int64_t stride(ito_shape s) {
+    return (ito_shape_count(s) + GRAIN - 1) / GRAIN * GRAIN;
+}
+
 ito_status ito_params_create(const ito_graph *g, ito_params **out, ito_error *err) {
     *out = NULL;
     ito_status st = ito_graph_status(g, err);
@@ -53,11 +58,23 @@ ito_status ito_params_create(const ito_graph *g, ito_params **out, ito_error *er
         const ito_node *x = g->params[i];
         p->entries[i] = (entry){ito__strdup(x->name), x->shape, x->init, ito_node_trainable(x), p->floats};
         if (!p->entries[i].name) return out_of_memory(p, err);
-        p->floats += (ito_shape_count(x->shape) + GRAIN - 1) / GRAIN * GRAIN;
+        p->floats += stride(x->shape);
     }
     if (!(p->block = ito__calloc((size_t)p->floats + GRAIN, sizeof *p->block))) return out_of_memory(p, err);
     *out = p;
     return ITO_OK;
+}
+
+int64_t ito_graph_params_numbers(const ito_graph *g) {
+    int64_t n = 0;
+    for (int i = 0; i < g->n_params; i++) n += ito_shape_count(g->params[i]->shape);
+    return n;
+}
+
+size_t ito_graph_params_bytes(const ito_graph *g) {
+    int64_t floats = GRAIN;
+    for (int i = 0; i < g->n_params; i++) floats += stride(g->params[i]->shape);
+    return (size_t)floats * sizeof(float);
 }
 
 ito_status ito_params_clone(const ito_params *p, ito_params **out, ito_error *err) {

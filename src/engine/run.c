@@ -54,6 +54,9 @@ static dnnl_status_t make_memories(ito_workspace *ws) {
 
 ito_status ito_workspace_create(const ito_plan *p, ito_workspace **out, ito_error *err) {
     *out = NULL;
+    if (p->options.sizes_only)
+        return ito_error_set(err, ITO_E_ARG,
+                             "workspace: the plan is of sizes_only: make one without it to run");
     ito_workspace *ws = ito__calloc(1, sizeof *ws);
     size_t steps = (size_t)p->n_steps;
     if (ws) {

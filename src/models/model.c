@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Models: a recipe and the weights of its network, from and to safetensors.
- * Metadata: recipe (YAML), step, images. Tensors are bound by name and their shapes compared (binding.c).
+ * Metadata: recipe (YAML), step, images. Tensors are bound by name and their shapes compared (binding.c);
+ * a folder of diffusers has names of its own (diffusers.h).
  */
 #include "core/memory.h"
 #include "models/binding.h"
+#include "models/diffusers.h"
 #include "models/model_path.h"
 
 #include <inttypes.h>
@@ -46,12 +48,25 @@ static ito_status load_tensor(const ito__binding *b, ito_weights weights, ito_pa
     return ITO_OK;
 }
 
+/* A diffusers folder says itself what it is, and holds one set of weights. */
+static ito_status load_folder(const char *path, ito_weights weights, const ito_recipe *recipe,
+                              ito_model **out, ito_error *err) {
+    if (recipe)
+        return ito_error_set(err, ITO_E_ARG, "%.400s: its config.json is its recipe: leave the other out",
+                             path);
+    if (weights == ITO_WEIGHTS_LIVE)
+        return ito_error_set(err, ITO_E_ARG, "%.400s: a diffusers folder holds one set of weights: take ema",
+                             path);
+    return ito__diffusers_load(path, out, err);
+}
+
 ito_status ito_model_load(const char *path, ito_weights weights, const ito_recipe *recipe, ito_model **out,
                           ito_error *err) {
     ito__binding b = {.own_recipe = recipe == NULL};
     ito_model *m = NULL;
     ito_status st;
     *out = NULL;
+    if (ito__is_diffusers(path)) return load_folder(path, weights, recipe, out, err);
     if (!(m = ito__calloc(1, sizeof *m))) {
         st = ito_error_set(err, ITO_E_NOMEM, "%.400s: no memory for a model: free some", path);
         goto done;

@@ -58,12 +58,13 @@ ito_node *ito__module_attention(ito__builder *b, ito_node *x) {
     ito_node *v = ito__layer_nin(b, "NIN_2", h, channels, 0.1);
 
     /* q, k, v as [B, C, P] with P = H W pixels: weights [B, P, P] = softmax(q^T k / sqrt C), h = v weights^T.
-     */
-    ito_shape flat = ITO_SHAPE(shape.dim[0], channels, shape.dim[2] * shape.dim[3]);
+     * A head is a run of C channels, and heads are then part of the batch. */
+    int64_t width = b->config->attn_head_dim ? b->config->attn_head_dim : channels;
+    ito_shape flat = ITO_SHAPE(shape.dim[0] * (channels / width), width, shape.dim[2] * shape.dim[3]);
     q = ito_reshape(q, flat);
     k = ito_reshape(k, flat);
     v = ito_reshape(v, flat);
-    ito_node *weights = ito_softmax(ito_scale(ito_matmul(q, k, true, false), 1 / sqrt((double)channels)));
+    ito_node *weights = ito_softmax(ito_scale(ito_matmul(q, k, true, false), 1 / sqrt((double)width)));
     h = ito_reshape(ito_matmul(v, weights, false, true), shape);
 
     h = ito__layer_nin(b, "NIN_3", h, channels, b->config->init_scale);

@@ -10,7 +10,7 @@
 
 /* A residual block of the config's type: `out` channels; `how` resamples inside (BigGAN blocks only). */
 ito_node *ito__module_resnet(ito__builder *b, ito_node *x, int64_t out, ito__resampling how);
-/* Self-attention over the pixels of an image, one head. */
+/* Self-attention over the pixels of an image. */
 ito_node *ito__module_attention(ito__builder *b, ito_node *x);
 /* Up or down between two levels: a resampling residual block (BigGAN), or resampling alone (DDPM). */
 ito_node *ito__module_between(ito__builder *b, ito_node *x, ito__resampling how);

@@ -33,6 +33,8 @@ ito_network_config ito_network_default(void) {
         .progressive = ITO_PROGRESSIVE_NONE,
         .progressive_input = ITO_PROGRESSIVE_NONE,
         .progressive_combine = ITO_COMBINE_SUM,
+        .norm_eps = 1e-6,
+        .embed_freq_shift = 1,
         .class_dropout = 0.1,
     };
 }
@@ -41,7 +43,10 @@ ito_network_config ito_network_default_of(ito_architecture a) {
     ito_network_config c = ito_network_default();
     c.architecture = a;
     switch (a) {
-    case ITO_DDPM: c.num_res_blocks = 2; break;
+    case ITO_DDPM:
+        c.num_res_blocks = 2;
+        c.norm_groups = 32;
+        break;
     case ITO_NCSNV2_64:
     case ITO_NCSNV2_128:
     case ITO_NCSNV2_256:
@@ -100,6 +105,12 @@ ito_status ito__config_check_fields(const ito_network_config *c, ito_error *err)
     return check_classes(c, err);
 }
 
+bool ito__attends(const ito_network_config *c, int level) {
+    for (int i = 0; i < c->attn_count; i++)
+        if (c->attn_resolutions[i] == c->image_size >> level) return true;
+    return false;
+}
+
 bool ito__labels_are_sigma(const ito_network_config *c) {
     return c->embedding_type == ITO_EMBEDDING_FOURIER &&
            (c->architecture == ITO_NCSNPP || c->architecture == ITO_MLP);
@@ -127,8 +138,29 @@ static ito_status check_embedding(const ito_network_config *c, ito_error *err) {
 
 /* ---- NCSN++ and DDPM ---- */
 
-/* The U-Net's sizes; nf a multiple of `grain`. */
-static ito_status check_unet(const ito_network_config *c, int64_t grain, ito_error *err) {
+static ito_status check_details(const ito_network_config *c, ito_error *err) {
+    ito_status st;
+    if ((st = range("norm_groups", c->norm_groups, 0, 1 << 14, err)) != ITO_OK) return st;
+    if ((st = range("embed_freq_shift", c->embed_freq_shift, 0, 1, err)) != ITO_OK) return st;
+    if (!(c->norm_eps > 0 && c->norm_eps < 1))
+        return ito_error_set(err, ITO_E_ARG, "norm_eps: is %g: use a small positive number, as 1e-6",
+                             c->norm_eps);
+    if ((st = range("attn_head_dim", c->attn_head_dim, 0, 1 << 14, err)) != ITO_OK || !c->attn_head_dim)
+        return st;
+    for (int i = 0; i < c->levels; i++) {
+        bool attends = i == c->levels - 1 || ito__attends(c, i); /* the middle always does */
+        if (attends && c->nf * c->ch_mult[i] % c->attn_head_dim != 0)
+            return ito_error_set(err, ITO_E_SHAPE,
+                                 "attn_head_dim: %lld does not divide the %lld channels of level %d: use one "
+                                 "that divides nf",
+                                 (long long)c->attn_head_dim, (long long)(c->nf * c->ch_mult[i]), i);
+    }
+    return ITO_OK;
+}
+
+/* The U-Net's sizes. */
+static ito_status check_unet(const ito_network_config *c, ito_error *err) {
+    int64_t grain = c->norm_groups > 0 ? c->norm_groups : 4;
     ito_status st;
     if ((st = range("nf", c->nf, 4, 1 << 14, err)) != ITO_OK) return st;
     if (c->nf % grain != 0)
@@ -147,6 +179,7 @@ static ito_status check_unet(const ito_network_config *c, int64_t grain, ito_err
         return st;
     if (!(c->dropout >= 0 && c->dropout < 1))
         return ito_error_set(err, ITO_E_ARG, "dropout: is %g: use a rate in [0, 1)", c->dropout);
+    if ((st = check_details(c, err)) != ITO_OK) return st;
     return c->scale_by_sigma && !ito__labels_are_sigma(c) ? check_scales(c, err) : ITO_OK;
 }
 
@@ -168,7 +201,7 @@ static ito_status check_fir(const ito_network_config *c, ito_error *err) {
 
 ito_status ito__check_ncsnpp(const ito_network_config *c, ito_error *err) {
     ito_status st;
-    if ((st = check_unet(c, 4, err)) != ITO_OK) return st;
+    if ((st = check_unet(c, err)) != ITO_OK) return st;
     if ((st = check_fir(c, err)) != ITO_OK) return st;
     if ((st = range("resblock_type", c->resblock_type, 0, ITO_RESBLOCK_DDPM, err)) != ITO_OK) return st;
     if ((st = range("progressive", c->progressive, 0, ITO_PROGRESSIVE_RESIDUAL, err)) != ITO_OK) return st;
@@ -181,9 +214,8 @@ ito_status ito__check_ncsnpp(const ito_network_config *c, ito_error *err) {
     return check_embedding(c, err);
 }
 
-/* Its norms have 32 groups. */
 ito_status ito__check_ddpm(const ito_network_config *c, ito_error *err) {
-    return check_unet(c, 32, err);
+    return check_unet(c, err);
 }
 
 /* ---- NCSN and NCSNv2 ---- */

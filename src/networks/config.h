@@ -13,6 +13,9 @@
  * Errors as ito_network_check. */
 ito_status ito__config_check_fields(const ito_network_config *c, ito_error *err);
 
+/* Does this level of a U-Net have attention? */
+bool ito__attends(const ito_network_config *c, int level);
+
 /* Are labels noise levels themselves? Otherwise they count those of a discrete chain. */
 bool ito__labels_are_sigma(const ito_network_config *c);
 

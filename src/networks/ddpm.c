@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * [DDPM] App. B, as [SDE] trains it: the walk of the NCSN++ family with its plainest options. Blocks do not
- * resample, sums are not rescaled, no image pyramids, a sinusoidal embedding of the label, and 32 groups in
- * every norm, whatever the channels.
+ * resample, sums are not rescaled, no image pyramids, and a sinusoidal embedding of the label.
  */
 #include "networks/family.h"
 
@@ -16,6 +15,5 @@ ito_node *ito__build_ddpm(ito__builder *b, ito_node *x) {
 
     ito__builder ddpm = *b;
     ddpm.config = &c;
-    ddpm.groups = 32;
     return ito__build_ncsnpp(&ddpm, x);
 }

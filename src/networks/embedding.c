@@ -15,11 +15,12 @@ static ito_node *sinusoids(ito_node *labels, ito_node *frequencies) {
     return ito_concat(2, (ito_node *[]){ito_sin(phase), ito_cos(phase)}, 1);
 }
 
-/* [B, dim]: wavelengths from 2 pi to 20000 pi, in geometric progression with both ends included. */
-static ito_node *positional(ito_graph *g, ito_node *labels, int64_t dim) {
+/* [B, dim]: wavelengths from 2 pi to 20000 pi, in geometric progression: both ends are included when the
+ * shift is 1, as published, and the last is not when it is 0. */
+static ito_node *positional(ito_graph *g, ito_node *labels, int64_t dim, int64_t shift) {
     int64_t half = dim / 2;
     ito_node *exponents = ito_reshape(ito__counting(g, half), ITO_SHAPE(1, half));
-    return sinusoids(labels, ito_exp(ito_scale(exponents, -log(10000.0) / (double)(half - 1))));
+    return sinusoids(labels, ito_exp(ito_scale(exponents, -log(10000.0) / (double)(half - shift))));
 }
 
 static ito_node *fourier(ito__builder *b, const char *name, ito_node *labels, int64_t half) {
@@ -30,8 +31,9 @@ static ito_node *fourier(ito__builder *b, const char *name, ito_node *labels, in
 ito_node *ito__embed_labels(ito__builder *b, const char *frequencies) {
     int64_t nf = b->config->nf;
     ito_node *column = ito_reshape(b->labels, ITO_SHAPE(ito_node_shape(b->labels).dim[0], 1));
-    return b->config->embedding_type == ITO_EMBEDDING_FOURIER ? fourier(b, frequencies, column, nf)
-                                                              : positional(b->g, column, nf);
+    return b->config->embedding_type == ITO_EMBEDDING_FOURIER
+               ? fourier(b, frequencies, column, nf)
+               : positional(b->g, column, nf, b->config->embed_freq_shift);
 }
 
 ito_node *ito__embed_classes(ito__builder *b, ito_node *h) {

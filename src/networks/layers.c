@@ -73,7 +73,8 @@ ito_node *ito__layer_nin(ito__builder *b, const char *layer, ito_node *x, int64_
 
 ito_node *ito__layer_norm(ito__builder *b, const char *layer, ito_node *x) {
     int64_t channels = ito__channels(x);
-    int64_t groups = b->groups ? b->groups : channels / 4 < 32 ? channels / 4 : 32;
+    int64_t groups = b->config->norm_groups;
+    if (groups == 0) groups = channels / 4 < 32 ? channels / 4 : 32;
     if (groups < 1) groups = 1;
     if (channels % groups != 0)
         ito_graph_poison(b->g, ITO_E_SHAPE,
@@ -82,7 +83,7 @@ ito_node *ito__layer_norm(ito__builder *b, const char *layer, ito_node *x) {
                          b->module, (long long)channels, (long long)groups);
     ito_node *weight = param(b, layer, "weight", ITO_SHAPE(channels), ito_init_ones());
     ito_node *bias = param(b, layer, "bias", ITO_SHAPE(channels), ito_init_zeros());
-    return ito_group_norm(x, weight, bias, (int)groups, 1e-6);
+    return ito_group_norm(x, weight, bias, (int)groups, b->config->norm_eps);
 }
 
 /* The filter of StyleGAN2's resampling by two. Taps are normalized to sum 1 (2 when upsampling, which makes
@@ -118,6 +119,10 @@ ito_node *ito__resample_conv(ito__builder *b, ito_node *x, ito__resampling how, 
     }
     if (how == ITO__RESAMPLE_UP)
         return ito__layer_conv(b, "Conv_0", ito_upsample_nearest(x, 2), out, 3, ito_conv_same(3), 1);
+    if (b->config->pad_evenly) {
+        valid.pad = 1;
+        return ito__layer_conv(b, "Conv_0", x, out, 3, valid, 1);
+    }
     x = ito_pad(ito_pad(x, 2, 0, 1), 3, 0, 1); /* below and right only, as TensorFlow pads "same" */
     return ito__layer_conv(b, "Conv_0", x, out, 3, valid, 1);
 }

@@ -19,7 +19,6 @@ typedef struct ito__builder {
     ito_node *classes; /* [B]; NULL in a network without classes */
     bool train;        /* dropout is active */
     int module;        /* index of the module under construction */
-    int groups;        /* of every group norm; 0: min(C / 4, 32) */
     ito_node *temb;    /* activated time embedding, [B, 4 nf]; NULL in an unconditional network */
 } ito__builder;
 
@@ -43,7 +42,7 @@ ito_node *ito__layer_conv(ito__builder *b, const char *layer, ito_node *x, int64
 ito_node *ito__layer_dense(ito__builder *b, const char *layer, ito_node *x, int64_t out);
 /* "Network in network": a 1x1 convolution whose weight is stored as W [in, out]. */
 ito_node *ito__layer_nin(ito__builder *b, const char *layer, ito_node *x, int64_t out, double scale);
-/* Group norm of b->groups, eps 1e-6. */
+/* Group norm of the config's groups and eps. */
 ito_node *ito__layer_norm(ito__builder *b, const char *layer, ito_node *x);
 
 /* Twice or half the size without parameters: nearest and mean, or FIR-filtered when the config says fir. */

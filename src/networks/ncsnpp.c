@@ -25,12 +25,6 @@ static void scope(ito__builder *b, const char *part, int level) {
     ito_graph_scope(b->g, label);
 }
 
-static bool attends(const ito_network_config *c, int level) {
-    for (int i = 0; i < c->attn_count; i++)
-        if (c->attn_resolutions[i] == c->image_size >> level) return true;
-    return false;
-}
-
 /* From one level to the next smaller one; *pyramid is the input image at the level's size, if any. */
 static ito_node *descend(ito__builder *b, ito_node *h, ito_node **pyramid) {
     const ito_network_config *c = b->config;
@@ -57,7 +51,7 @@ static void down(ito__builder *b, ito_node *x, skips *s) {
         scope(b, "down", level);
         for (int64_t i = 0; i < c->num_res_blocks; i++) {
             h = ito__module_resnet(b, h, c->nf * c->ch_mult[level], ITO__RESAMPLE_NONE);
-            if (attends(c, level)) h = ito__module_attention(b, h);
+            if (ito__attends(c, level)) h = ito__module_attention(b, h);
             s->h[s->n++] = h;
         }
         if (level < c->levels - 1) h = s->h[s->n++] = descend(b, h, &pyramid);
@@ -90,8 +84,9 @@ static ito_node *up(ito__builder *b, ito_node *h, skips *s) {
         for (int64_t i = 0; i <= c->num_res_blocks; i++) {
             h = ito_concat(2, (ito_node *[]){h, s->h[--s->n]}, 1);
             h = ito__module_resnet(b, h, c->nf * c->ch_mult[level], ITO__RESAMPLE_NONE);
+            if (ito__attends(c, level) && c->attn_every_up) h = ito__module_attention(b, h);
         }
-        if (attends(c, level)) h = ito__module_attention(b, h);
+        if (ito__attends(c, level) && !c->attn_every_up) h = ito__module_attention(b, h);
         if (c->progressive != ITO_PROGRESSIVE_NONE) {
             bool first = !pyramid;
             pyramid = grow(b, pyramid, h);

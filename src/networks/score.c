@@ -68,31 +68,44 @@ static void build(ito_network_score *s, const ito_network_config *c, bool with_v
     ito_gradients(s->out, s->v, 1, &s->x, &s->grad);
 }
 
+/* x and out, v and grad, labels and classes. */
+static size_t buffer_bytes(const ito_network_score *s) {
+    return (size_t)(s->batch * ((s->grad ? 4 : 2) * s->dim + 2)) * sizeof(float);
+}
+
 static ito_status buffers(ito_network_score *s, ito_error *err) {
     size_t n = (size_t)(s->batch * s->dim);
     s->x_data = ito__calloc(n, sizeof(float));
-    s->v_data = ito__calloc(n, sizeof(float));
     s->out_data = ito__calloc(n, sizeof(float));
-    s->grad_data = ito__calloc(n, sizeof(float));
     s->labels_data = ito__calloc((size_t)s->batch, sizeof(float));
     s->classes_data = ito__calloc((size_t)s->batch, sizeof(float));
-    if (s->x_data && s->v_data && s->out_data && s->grad_data && s->labels_data && s->classes_data)
+    if (s->grad) {
+        s->v_data = ito__calloc(n, sizeof(float));
+        s->grad_data = ito__calloc(n, sizeof(float));
+    }
+    if (s->x_data && s->out_data && s->labels_data && s->classes_data &&
+        (!s->grad || (s->v_data && s->grad_data)))
         return ITO_OK;
     return ito_error_set(err, ITO_E_NOMEM, "network: no memory for a batch of %lld: use a smaller batch",
                          (long long)s->batch);
 }
 
-/* A plan with its leaves bound: for the output, and with_grad for the gradient beside it, which needs the
- * forward pass anyway. */
-static ito_status prepare(ito_network_score *s, const ito_network_config *c, ito_params *params,
-                          const ito_plan_options *options, bool with_grad, ito_plan **plan,
-                          ito_workspace **ws, ito_error *err) {
-    ito_status st;
+/* The plan for the output, and the one for the gradient beside it, which needs the forward pass anyway. */
+static ito_status make_plans(ito_network_score *s, const ito_plan_options *options, ito_error *err) {
     ito_plan_options o = *options;
     ito_node *outputs[] = {s->out, s->grad};
     o.frozen = true;
-    if ((st = ito_plan_create(s->graph, with_grad ? 2 : 1, outputs, &o, plan, err)) != ITO_OK) return st;
-    if ((st = ito_workspace_create(*plan, ws, err)) != ITO_OK) return st;
+    ito_status st = ito_plan_create(s->graph, 1, outputs, &o, &s->forward, err);
+    if (st == ITO_OK && s->grad) st = ito_plan_create(s->graph, 2, outputs, &o, &s->backward, err);
+    return st;
+}
+
+/* The workspace of a plan with its leaves bound. */
+static ito_status prepare(ito_network_score *s, const ito_network_config *c, ito_params *params,
+                          const ito_plan *plan, ito_workspace **ws, ito_error *err) {
+    ito_status st;
+    const bool with_grad = plan == s->backward;
+    if ((st = ito_workspace_create(plan, ws, err)) != ITO_OK) return st;
     if ((st = ito_workspace_bind_params(*ws, s->graph, params, err)) != ITO_OK) return st;
     if ((st = ito_workspace_bind(*ws, s->x, s->x_data, err)) != ITO_OK) return st;
     if (ito_network_reads_labels(c) &&
@@ -109,7 +122,7 @@ static ito_status choose_passes(ito_network_score *s, const ito_network_config *
                                 const ito_network_score_options *o, ito_error *err) {
     if (o->class_index < -1 || (o->class_index >= 0 && o->class_index >= c->classes))
         return ito_error_set(err, ITO_E_ARG,
-                             "class_index: is %lld, the network has %lld classes: use -1 for "
+                             "class: is %lld, the network has %lld classes: use -1 for "
                              "none, or one of 0 to %lld",
                              (long long)o->class_index, (long long)c->classes, (long long)c->classes - 1);
     if (!isfinite(o->guidance))
@@ -125,6 +138,42 @@ static ito_status choose_passes(ito_network_score *s, const ito_network_config *
     return ITO_OK;
 }
 
+/* Everything but memory: graph and plans. *out is to be freed after a failure too. */
+static ito_status plan_score(const ito_network_config *c, const ito_network_score_options *o,
+                             ito_network_score **out, ito_error *err) {
+    ito_status st = ito_network_check(c, err);
+    if (st != ITO_OK) return st;
+    if (o->batch < 1)
+        return ito_error_set(err, ITO_E_ARG, "batch: is %lld: use at least 1", (long long)o->batch);
+    if (o->plan.precision != ITO_F32)
+        return ito_error_set(err, ITO_E_UNSUPPORTED,
+                             "precision: a network's score runs in float: use ITO_F32");
+    ito_network_score *s = *out = ito__calloc(1, sizeof *s);
+    if (!s) return ito_error_set(err, ITO_E_NOMEM, "network: no memory for a score function: free some");
+    s->continuous = o->continuous;
+    s->raw_labels = o->raw_labels;
+    s->batch = o->batch;
+    s->dim = c->channels * c->image_size * c->image_size;
+    if ((st = choose_passes(s, c, o, err)) != ITO_OK) return st;
+    if ((st = ito_graph_create(&s->graph, err)) != ITO_OK) return st;
+    build(s, c, o->with_vjp);
+    return make_plans(s, &o->plan, err);
+}
+
+ito_status ito_network_score_bytes(const ito_network_config *c, const ito_network_score_options *options,
+                                   size_t *bytes, ito_error *err) {
+    ito_network_score *s = NULL;
+    ito_network_score_options o = options ? *options : ito_network_score_default();
+    o.plan.sizes_only = true;
+    ito_status st = plan_score(c, &o, &s, err);
+    if (st == ITO_OK) {
+        *bytes = buffer_bytes(s) + ito_plan_bytes(s->forward);
+        if (s->backward) *bytes += ito_plan_bytes(s->backward);
+    }
+    ito_network_score_free(s);
+    return st;
+}
+
 ito_status ito_network_score_create(const ito_network_config *c, const ito_sde *sde, ito_params *params,
                                     const ito_network_score_options *options, ito_network_score **out,
                                     ito_error *err) {
@@ -133,37 +182,17 @@ ito_status ito_network_score_create(const ito_network_config *c, const ito_sde *
     ito_network_score_options o = options ? *options : ito_network_score_default();
 
     *out = NULL;
-    if ((st = ito_network_check(c, err)) != ITO_OK) goto done;
     if ((st = ito_sde_check(sde, err)) != ITO_OK) goto done;
     if (sde->kind >= ITO_SDE_NETWORK_COUNT) {
         st = ito_error_set(err, ITO_E_UNSUPPORTED, "sde: networks know no labels for %s: use ve, vp or subvp",
                            ito_sde_name(sde->kind));
         goto done;
     }
-    if (o.batch < 1) {
-        st = ito_error_set(err, ITO_E_ARG, "batch: is %lld: use at least 1", (long long)o.batch);
-        goto done;
-    }
-    if (o.plan.precision != ITO_F32) {
-        st = ito_error_set(err, ITO_E_UNSUPPORTED, "precision: a network's score runs in float: use ITO_F32");
-        goto done;
-    }
-    if (!(s = ito__calloc(1, sizeof *s))) {
-        st = ito_error_set(err, ITO_E_NOMEM, "network: no memory for a score function: free some");
-        goto done;
-    }
+    if ((st = plan_score(c, &o, &s, err)) != ITO_OK) goto done;
     s->sde = *sde;
-    s->continuous = o.continuous;
-    s->raw_labels = o.raw_labels;
-    if ((st = choose_passes(s, c, &o, err)) != ITO_OK) goto done;
-    s->batch = o.batch;
-    s->dim = c->channels * c->image_size * c->image_size;
-    if ((st = ito_graph_create(&s->graph, err)) != ITO_OK) goto done;
-    build(s, c, o.with_vjp);
     if ((st = buffers(s, err)) != ITO_OK) goto done;
-    if ((st = prepare(s, c, params, &o.plan, false, &s->forward, &s->ws_forward, err)) != ITO_OK) goto done;
-    if (s->grad && (st = prepare(s, c, params, &o.plan, true, &s->backward, &s->ws_backward, err)) != ITO_OK)
-        goto done;
+    if ((st = prepare(s, c, params, s->forward, &s->ws_forward, err)) != ITO_OK) goto done;
+    if (s->backward && (st = prepare(s, c, params, s->backward, &s->ws_backward, err)) != ITO_OK) goto done;
     *out = s;
     s = NULL;
 done:

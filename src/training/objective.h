@@ -55,6 +55,8 @@ typedef struct ito__dsm_batch {
     double *noise; /* [n, dim] scratch */
 } ito__dsm_batch;
 
+/* What ito__dsm_batch_init allocates. */
+size_t ito__dsm_batch_bytes(int64_t n, int64_t dim);
 /* Allocates all of it. NOMEM. */
 ito_status ito__dsm_batch_init(ito__dsm_batch *b, int64_t n, int64_t dim, ito_error *err);
 void ito__dsm_batch_release(ito__dsm_batch *b);

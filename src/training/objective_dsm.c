@@ -50,6 +50,11 @@ ito__dsm_point ito__dsm_at(const ito_sde *sde, const ito_objective_config *objec
     };
 }
 
+size_t ito__dsm_batch_bytes(int64_t n, int64_t dim) {
+    size_t of_value = 2 * sizeof(float) + sizeof(double), of_row = 3 * sizeof(float);
+    return (size_t)n * ((size_t)dim * of_value + of_row);
+}
+
 ito_status ito__dsm_batch_init(ito__dsm_batch *b, int64_t n, int64_t dim, ito_error *err) {
     ito__dsm_batch made = {.n = n, .dim = dim};
     size_t rows = (size_t)n, values = 0;

@@ -83,39 +83,45 @@ static ito_status create_params(ito_trainer *t, ito_error *err) {
     return ito__optimizer_init(&t->optimizer, t->live, &t->recipe.training, t->threads, err);
 }
 
-/* Graph -> gradients -> plan -> workspace, with every leaf and output bound for good. */
-static ito_status plan_step(ito_trainer *t, const ito_plan_options *options, ito_error *err) {
+/* Graph -> gradients -> plan. *grads, to be freed after a failure too, gets a gradient node for every
+ * parameter, NULL for buffers. */
+static ito_status plan_step(ito_trainer *t, const ito_plan_options *options, ito_node ***grads,
+                            ito_error *err) {
     ito_status st = ITO_OK;
-    ito_node **wrt = NULL, **grads = NULL, **outputs = NULL;
+    ito_node **wrt = NULL, **outputs = NULL;
     if ((st = ito_graph_create(&t->graph, err)) != ITO_OK) return st;
     ito__dsm_build(&t->recipe, t->part_size, t->graph, &t->dsm);
     if ((st = ito_graph_status(t->graph, err)) != ITO_OK) return st;
 
     int params = ito_graph_param_count(t->graph), n = 0;
     wrt = ito__calloc((size_t)params, sizeof *wrt);
-    grads = ito__calloc((size_t)params, sizeof *grads);
+    *grads = ito__calloc((size_t)params, sizeof **grads);
     outputs = ito__calloc((size_t)params + 1, sizeof *outputs);
-    if (!wrt || !grads || !outputs) {
+    if (!wrt || !*grads || !outputs) {
         st = ito_error_set(err, ITO_E_NOMEM, "training: no memory for %d parameters: free some memory",
                            params);
         goto done;
     }
-    gradient_nodes(t->graph, t->dsm.loss, wrt, grads);
+    gradient_nodes(t->graph, t->dsm.loss, wrt, *grads);
     outputs[n++] = t->dsm.loss;
     for (int i = 0; i < params; i++) {
-        if (grads[i]) outputs[n++] = grads[i];
+        if ((*grads)[i]) outputs[n++] = (*grads)[i];
     }
-    if ((st = ito_plan_create(t->graph, n, outputs, options, &t->plan, err)) != ITO_OK) goto done;
-    if ((st = ito_workspace_create(t->plan, &t->workspace, err)) != ITO_OK) goto done;
-    if ((st = create_params(t, err)) != ITO_OK) goto done;
-    if ((st = bind_batch(t, err)) != ITO_OK) goto done;
-    if ((st = ito_workspace_bind_params(t->workspace, t->graph, t->live, err)) != ITO_OK) goto done;
-    st = ito_workspace_bind_grads(t->workspace, t->graph, grads, t->grads, err);
+    st = ito_plan_create(t->graph, n, outputs, options, &t->plan, err);
 done:
     ito__free(outputs);
-    ito__free(grads);
     ito__free(wrt);
     return st;
+}
+
+/* Workspace and blocks, with every leaf and output bound for good. */
+static ito_status allocate(ito_trainer *t, ito_node *const *grads, ito_error *err) {
+    ito_status st = ITO_OK;
+    if ((st = ito_workspace_create(t->plan, &t->workspace, err)) != ITO_OK) return st;
+    if ((st = create_params(t, err)) != ITO_OK) return st;
+    if ((st = bind_batch(t, err)) != ITO_OK) return st;
+    if ((st = ito_workspace_bind_params(t->workspace, t->graph, t->live, err)) != ITO_OK) return st;
+    return ito_workspace_bind_grads(t->workspace, t->graph, grads, t->grads, err);
 }
 
 static ito_status check_dataset(const ito_network_config *net, const ito_dataset *d, ito_error *err) {
@@ -136,6 +142,7 @@ static ito_status check_dataset(const ito_network_config *net, const ito_dataset
 ito_status ito_trainer_create(const ito_recipe *recipe, const ito_dataset *dataset,
                               const ito_trainer_options *options, ito_trainer **out, ito_error *err) {
     ito_status st = ITO_OK;
+    ito_node **grads = NULL;
     ito_plan_options plan = options->plan;
     plan.precision = ITO_F32; /* the batch, the weights and their moments are floats */
     plan.frozen = false;      /* weights change between runs */
@@ -156,10 +163,35 @@ ito_status ito_trainer_create(const ito_recipe *recipe, const ito_dataset *datas
         st = ito_error_set(err, ITO_E_NOMEM, "training: no memory for a batch's classes: free some memory");
         goto done;
     }
-    if ((st = plan_step(t, &plan, err)) != ITO_OK) goto done;
+    if ((st = plan_step(t, &plan, &grads, err)) != ITO_OK) goto done;
+    if ((st = allocate(t, grads, err)) != ITO_OK) goto done;
     *out = t;
     t = NULL;
 done:
+    ito__free(grads);
+    ito_trainer_free(t);
+    return st;
+}
+
+ito_status ito_trainer_bytes(const ito_recipe *recipe, const ito_trainer_options *options, size_t *bytes,
+                             ito_error *err) {
+    ito_status st = ITO_OK;
+    ito_node **grads = NULL;
+    ito_plan_options plan = options->plan;
+    plan.precision = ITO_F32;
+    plan.sizes_only = true;
+
+    ito_trainer *t = ito__calloc(1, sizeof *t);
+    if (!t) return ito_error_set(err, ITO_E_NOMEM, "training: no memory for a trainer: free some memory");
+    t->recipe = *recipe;
+    if ((st = divide_batch(t, options->micro_batch, err)) != ITO_OK) goto done;
+    if ((st = plan_step(t, &plan, &grads, err)) != ITO_OK) goto done;
+    const ito_network_config *net = &recipe->network;
+    size_t blocks = t->parts > 1 ? 6 : 5;
+    *bytes = ito_plan_bytes(t->plan) + blocks * ito_graph_params_bytes(t->graph) +
+             ito__dsm_batch_bytes(t->part_size, net->channels * net->image_size * net->image_size);
+done:
+    ito__free(grads);
     ito_trainer_free(t);
     return st;
 }

@@ -45,6 +45,43 @@ static ito_graph *sample_graph(void) {
     return g;
 }
 
+static void size_is_known_without_the_block(void **state) {
+    (void)state;
+    ito_graph *g = sample_graph();
+    ito_params *p = new_params(g);
+    int64_t floats = 0;
+    ito_params_block(p, &floats);
+    assert_int_equal(ito_graph_params_numbers(g), 5 * 27 + 5 + 7 + 1);
+    assert_int_equal(ito_graph_params_numbers(g), ito_params_trainable_count(p) + 7);
+    /* 64 bytes behind the last tensor are part of the block too. */
+    assert_int_equal(ito_graph_params_bytes(g), (size_t)floats * sizeof(float) + 64);
+    ito_params_free(p);
+    ito_graph_free(g);
+}
+
+static void plan_of_sizes_only_has_no_workspace(void **state) {
+    (void)state;
+    ito_graph *g = new_graph();
+    ito_error err = {0};
+    ito_node *x = ito_input(g, "x", ITO_SHAPE(2, 16, 8, 8));
+    ito_node *w = ito_param(g, "w", ITO_SHAPE(32, 16, 3, 3), ito_init_fan_avg(1));
+    ito_node *y = ito_silu(ito_conv2d(x, w, NULL, ito_conv_same(3)));
+    ito_plan *whole = NULL, *sizes = NULL;
+    ito_workspace *ws = NULL;
+    ito_plan_options o = ito_plan_default();
+    o.frozen = true;
+    require(ito_plan_create(g, 1, &y, &o, &whole, &err), &err);
+    o.sizes_only = true;
+    require(ito_plan_create(g, 1, &y, &o, &sizes, &err), &err);
+    assert_int_equal(ito_plan_bytes(sizes), ito_plan_bytes(whole));
+    assert_true(ito_plan_flops(sizes) == ito_plan_flops(whole));
+    assert_int_equal(ito_workspace_create(sizes, &ws, &err), ITO_E_ARG);
+    assert_null(ws);
+    ito_plan_free(sizes);
+    ito_plan_free(whole);
+    ito_graph_free(g);
+}
+
 static void the_block_holds_every_tensor_at_64_bytes_with_zero_gaps(void **state) {
     (void)state;
     ito_graph *g = sample_graph();
@@ -296,6 +333,8 @@ static void a_missing_or_misshapen_parameter_is_named(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(size_is_known_without_the_block),
+        cmocka_unit_test(plan_of_sizes_only_has_no_workspace),
         cmocka_unit_test(the_block_holds_every_tensor_at_64_bytes_with_zero_gaps),
         cmocka_unit_test(parameters_keep_name_shape_and_order_without_the_graph),
         cmocka_unit_test(a_poisoned_graph_has_no_parameters),

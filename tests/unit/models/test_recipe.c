@@ -72,7 +72,7 @@ static void unusual(ito_recipe *r) {
         char *p = (char *)r + f->offset;
         switch (f->kind) {
         case ITO__FIELD_BOOL: *(bool *)p = !*(bool *)p; break;
-        case ITO__FIELD_INT: *(int64_t *)p = (int64_t)f->min + i; break;
+        case ITO__FIELD_INT: *(int64_t *)p = (int64_t)fmin(f->min + i, f->max); break;
         case ITO__FIELD_SEED: *(uint64_t *)p = UINT64_MAX - 1; break;
         case ITO__FIELD_REAL: *(double *)p = f->min + fmin(1, f->max - f->min) / (3.0 + i); break;
         case ITO__FIELD_NAME: memset(p, 0, f->capacity), snprintf(p, f->capacity, "name-%d", i); break;

@@ -86,6 +86,25 @@ static void fir_upsampling_convolution_is_that_of_stylegan2(void **state) {
     ito_graph_free(t.b.g);
 }
 
+/* Down is up's transpose but for the gain: every pixel of a mean counts a quarter. */
+static void downsampling_is_a_quarter_of_the_adjoint_of_upsampling(void **state) {
+    (void)state;
+    for (int fir = 0; fir < 2; fir++) {
+        bench t;
+        double got[MOST], worst = 0;
+        start(&t);
+        t.config.fir = fir;
+        ito_node *small = ito_fill(t.b.g, 0, ITO_SHAPE(1, CHANNELS, SIZE / 2, SIZE / 2)), *adjoint;
+        ito_gradients(ito__resample(&t.b, small, ITO__RESAMPLE_UP), t.x, 1, &small, &adjoint);
+        ito_node *down = ito__resample(&t.b, t.x, ITO__RESAMPLE_DOWN);
+        evaluate(t.b.g, ito_sub(ito_scale(down, 4), adjoint), t.x, got);
+        for (int i = 0; i < CHANNELS * SIZE * SIZE / 4; i++) worst = fmax(worst, fabs(got[i]));
+        print_message("  %s: off by %g\n", fir ? "FIR" : "nearest and mean", worst);
+        assert_true(worst < 1e-14);
+        ito_graph_free(t.b.g);
+    }
+}
+
 /* Pixel (i, j) of the output sees input rows 2i .. 2i + 2, and nothing above row 0. */
 static void ddpm_downsampling_pads_below_and_right(void **state) {
     (void)state;
@@ -165,6 +184,7 @@ static void ddpm_blocks_have_published_names(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fir_upsampling_convolution_is_that_of_stylegan2),
+        cmocka_unit_test(downsampling_is_a_quarter_of_the_adjoint_of_upsampling),
         cmocka_unit_test(ddpm_downsampling_pads_below_and_right),
         cmocka_unit_test(ddpm_blocks_have_published_names),
     };

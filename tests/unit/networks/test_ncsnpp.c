@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -150,6 +151,110 @@ static void every_combination_of_options_keeps_the_shape(void **state) {
     print_message("  %d combinations\n", combinations);
 }
 
+/* ---- values and derivatives over the option space ---- */
+
+typedef struct outcome {
+    double value, slope; /* <f(x), v>, and its derivative along u */
+} outcome;
+
+/* For x + h u, by a plan of this kind; both scalars are computed in the graph. */
+static outcome evaluate(const ito_network_config *c, bool reference, double h) {
+    ito_error err = {0};
+    ito_plan *plan = NULL;
+    ito_workspace *ws = NULL;
+    ito_params *params = NULL;
+    double data[3 * BATCH * DIM], result[2];
+    float single[3 * BATCH * DIM], labels[BATCH] = {1, 20, 300}, single_result[2];
+    double wide_labels[BATCH] = {1, 20, 300}, *weights[512];
+    int count = 0;
+    built b = build(c, BATCH, false);
+    ito_node *v = ito_input(b.g, "v", ito_node_shape(b.x)), *u = ito_input(b.g, "u", ito_node_shape(b.x)),
+             *dx;
+    ito_gradients(b.out, v, 1, &b.x, &dx);
+    ito_node *outputs[2] = {ito_sum(ito_mul(b.out, v)), ito_sum(ito_mul(dx, u))};
+    ito_node *leaves[3] = {b.x, v, u};
+    for (int i = 0; i < BATCH * DIM; i++) {
+        data[2 * BATCH * DIM + i] = cos(7.0 * i);
+        data[BATCH * DIM + i] = sin(5.0 * i + 2);
+        data[i] = sin(3.0 * i + 1) + h * cos(7.0 * i);
+    }
+    for (int i = 0; i < 3 * BATCH * DIM; i++) single[i] = (float)data[i];
+    ito_plan_options o = ito_plan_default();
+    o.precision = reference ? ITO_F64 : ITO_F32;
+    o.reference = reference;
+    o.threads = 1;
+    ito_status st = ito_plan_create(b.g, 2, outputs, &o, &plan, &err);
+    if (st == ITO_OK) st = ito_params_create(b.g, &params, &err);
+    if (st == ITO_OK) ito_params_init(params, 7);
+    if (st == ITO_OK) st = ito_workspace_create(plan, &ws, &err);
+    for (int i = 0; st == ITO_OK && i < ito_params_count(params); i++, count++) {
+        int64_t n = ito_shape_count(ito_params_shape(params, i));
+        weights[i] = calloc((size_t)n, sizeof **weights);
+        assert_non_null(weights[i]);
+        for (int64_t k = 0; k < n; k++) weights[i][k] = (double)ito_params_data(params, i)[k];
+        void *p = reference ? (void *)weights[i] : (void *)ito_params_data(params, i);
+        /* Refused where nothing reads it: frequencies of an unconditional network, a pyramid of one level.
+         * The run fails if any other is unbound. */
+        (void)ito_workspace_bind(ws, ito_graph_param(b.g, i), p, NULL);
+    }
+    for (int i = 0; st == ITO_OK && i < 3; i++)
+        st = ito_workspace_bind(
+            ws, leaves[i], reference ? (void *)(data + i * BATCH * DIM) : (void *)(single + i * BATCH * DIM),
+            &err);
+    if (st == ITO_OK && ito_network_reads_labels(c))
+        st = ito_workspace_bind(ws, b.labels, reference ? (void *)wide_labels : (void *)labels, &err);
+    for (int i = 0; st == ITO_OK && i < 2; i++)
+        st = ito_workspace_bind(ws, outputs[i], reference ? (void *)&result[i] : (void *)&single_result[i],
+                                &err);
+    if (st == ITO_OK) st = ito_plan_run(plan, ws, &err);
+    if (st != ITO_OK) fail_msg("%s", err.message);
+    for (int i = 0; i < count; i++) free(weights[i]);
+    ito_workspace_free(ws);
+    ito_params_free(params);
+    ito_plan_free(plan);
+    ito_graph_free(b.g);
+    return reference ? (outcome){result[0], result[1]}
+                     : (outcome){(double)single_result[0], (double)single_result[1]};
+}
+
+/* Both pyramids in all modes; every other option in both states, half of the combinations at a time. */
+static void all_options_run_and_differentiate(void **state) {
+    (void)state;
+    double worst_slope = 0, worst_value = 0;
+    int combinations = 0;
+    for (int k = 0; k < 9; k++)
+        for (int bits = k % 5; bits < 1 << 7; bits += 21) {
+            ito_network_config c = tiny();
+            c.progressive = (ito_progressive)(k / 3);
+            c.progressive_input = (ito_progressive)(k % 3);
+            c.resblock_type = bits & 1 ? ITO_RESBLOCK_DDPM : ITO_RESBLOCK_BIGGAN;
+            c.fir = bits & 2;
+            c.progressive_combine = bits & 4 ? ITO_COMBINE_CAT : ITO_COMBINE_SUM;
+            c.embedding_type = bits & 8 ? ITO_EMBEDDING_FOURIER : ITO_EMBEDDING_POSITIONAL;
+            c.conditional = bits & 16;
+            c.skip_rescale = bits & 32;
+            c.scale_by_sigma = bits & 64;
+            c.nonlinearity = (ito_activation)((bits + k) % 2); /* swish, elu: smooth enough to compare */
+            c.centered = k % 2;
+            c.levels = 1 + bits % 3;
+            c.ch_mult[2] = 1;
+            const double h = 1e-5;
+            outcome at = evaluate(&c, true, 0), fast = evaluate(&c, false, 0);
+            double numeric = (evaluate(&c, true, h).value - evaluate(&c, true, -h).value) / (2 * h);
+            double slope = fabs(numeric - at.slope) / (1e-3 + fabs(at.slope));
+            double value = fabs(fast.value - at.value) / (1e-3 + fabs(at.value));
+            if (!(slope < 1e-4) || !(value < 1e-3))
+                print_message("  pyramids %d options %d: slope off %.1e, float value off %.1e\n", k, bits,
+                              slope, value);
+            worst_slope = fmax(worst_slope, slope);
+            worst_value = fmax(worst_value, value);
+            combinations++;
+        }
+    print_message("  %d combinations: slopes off %.1e of 1e-4, float values off %.1e of 1e-3\n", combinations,
+                  worst_slope, worst_value);
+    assert_true(worst_slope < 1e-4 && worst_value < 1e-3);
+}
+
 static void dropout_is_active_in_training_alone(void **state) {
     (void)state;
     static float still[BATCH * DIM], first[BATCH * DIM], again[BATCH * DIM], second[BATCH * DIM];
@@ -206,6 +311,7 @@ int main(void) {
         cmocka_unit_test(cifar10_ddpmpp_has_61804419_parameters),
         cmocka_unit_test(shrunken_networks_have_their_published_size),
         cmocka_unit_test(every_combination_of_options_keeps_the_shape),
+        cmocka_unit_test(all_options_run_and_differentiate),
         cmocka_unit_test(dropout_is_active_in_training_alone),
         cmocka_unit_test(a_new_network_starts_near_zero),
         cmocka_unit_test(wrong_shapes_and_configs_poison_the_graph),

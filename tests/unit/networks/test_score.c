@@ -315,7 +315,7 @@ static void bad_options_are_refused_by_name(void **state) {
     o = ito_network_score_default();
     o.class_index = 0;
     assert_int_equal(ito_network_score_create(&f->config, &vp, f->params, &o, &s, &err), ITO_E_ARG);
-    assert_non_null(strstr(err.message, "class_index"));
+    assert_non_null(strstr(err.message, "class: is 0"));
     o = ito_network_score_default();
     o.guidance = (double)INFINITY;
     assert_int_equal(ito_network_score_create(&f->config, &vp, f->params, &o, &s, &err), ITO_E_ARG);
