@@ -13,7 +13,9 @@ all: build
 program: packages configure
 	@cmake --build $(BUILD) -j $(JOBS) --target ito_cli
 
+# Configured again, since packages of the tests may have come since.
 build: packages-check configure
+	@cmake $(BUILD) >/dev/null
 	@cmake --build $(BUILD) -j $(JOBS)
 
 configure: packages

@@ -246,7 +246,7 @@ ito_status cli_bench_samplers(const cli_bench_options *o, ito_error *err) {
     cli_source source;
     bench b = {.contest.source = &source, .seed = o->common.seed > 0 ? (uint64_t)o->common.seed : 0};
     b.progress.quiet = o->common.quiet;
-    ito_status st = cli_source_open(&source, o->common.words.item[1], o->weights, &o->common, err);
+    ito_status st = cli_source_open(&source, o->common.words.item[1], o->weights, NULL, &o->common, err);
     b.count = o->count > 0 ? o->count : source.images ? 256 : 20000;
     if (st == ITO_OK) st = name_files(o, csv, png, err);
     if (st == ITO_OK)

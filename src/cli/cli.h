@@ -106,6 +106,10 @@ const char *cli_weights_name(int index);
 ito_weights cli_weights_kind(const char *name);
 /* Applies every --set to the recipe. */
 ito_status cli_apply_set(const cli_common *common, ito_recipe *recipe, ito_error *err);
+/* A model under the recipe in a file or, with NULL, its own; every --set is applied. `weights` is a name of
+ * cli_weights_name. */
+ito_status cli_model_load(const cli_common *common, const char *name, const char *weights, const char *recipe,
+                          ito_model **out, ito_error *err);
 /* Prints a JSON object and a newline to stdout and deletes it. */
 ito_status cli_print_json(struct cJSON *object, ito_error *err);
 /* ITO_E_CANCELLED with "<where>: stopped on request: <remedy>" once Ctrl-C or SIGTERM came; else ITO_OK. */

@@ -50,6 +50,24 @@ ito_status cli_apply_set(const cli_common *common, ito_recipe *recipe, ito_error
     return st;
 }
 
+ito_status cli_model_load(const cli_common *common, const char *name, const char *weights, const char *recipe,
+                          ito_model **out, ito_error *err) {
+    ito_recipe given;
+    ito_status st = ITO_OK;
+    *out = NULL;
+    if (!recipe && cli_ends_with(name, ".pth"))
+        return ito_error_set(err, ITO_E_ARG, "%s: a .pth does not say what network it is: give --recipe",
+                             name);
+    if (recipe) st = ito_recipe_read(recipe, &given, err);
+    if (st == ITO_OK && recipe) st = cli_apply_set(common, &given, err);
+    if (st == ITO_OK) st = ito_model_load(name, cli_weights_kind(weights), recipe ? &given : NULL, out, err);
+    if (st == ITO_OK && !recipe) st = cli_apply_set(common, &(*out)->recipe, err);
+    if (st == ITO_OK) return ITO_OK;
+    ito_model_free(*out);
+    *out = NULL;
+    return st;
+}
+
 ito_status cli_print_json(cJSON *object, ito_error *err) {
     char *text = cJSON_Print(object);
     cJSON_Delete(object);

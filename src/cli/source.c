@@ -151,9 +151,9 @@ static ito_status open_density(cli_source *s, const cli_common *common, ito_erro
 
 /* ---- networks */
 
-static ito_status open_network(cli_source *s, const char *weights, const cli_common *common, ito_error *err) {
-    ito_status st = ito_model_load(s->name, cli_weights_kind(weights), NULL, &s->model, err);
-    if (st == ITO_OK) st = cli_apply_set(common, &s->model->recipe, err);
+static ito_status open_network(cli_source *s, const char *weights, const char *recipe,
+                               const cli_common *common, ito_error *err) {
+    ito_status st = cli_model_load(common, s->name, weights, recipe, &s->model, err);
     if (st != ITO_OK) return st;
     s->recipe = s->model->recipe;
     s->dim = s->recipe.data.channels * s->recipe.data.image_size * s->recipe.data.image_size;
@@ -163,13 +163,15 @@ static ito_status open_network(cli_source *s, const char *weights, const cli_com
 
 /* ---- either */
 
-ito_status cli_source_open(cli_source *s, const char *name, const char *weights, const cli_common *common,
-                           ito_error *err) {
+ito_status cli_source_open(cli_source *s, const char *name, const char *weights, const char *recipe,
+                           const cli_common *common, ito_error *err) {
     ito_plan_options plan;
     *s = (cli_source){.name = name};
     const ito_status st = cli_plan_options(common, &plan, err); /* refused before a model is read */
     if (st != ITO_OK) return st;
-    return cli_source_is_density(name) ? open_density(s, common, err) : open_network(s, weights, common, err);
+    if (!cli_source_is_density(name)) return open_network(s, weights, recipe, common, err);
+    if (recipe) return ito_error_set(err, ITO_E_ARG, "--recipe: %s has no network: leave it out", name);
+    return open_density(s, common, err);
 }
 
 ito_status cli_source_fit(cli_source *s, const cli_common *common, bool with_vjp, int64_t doubles,

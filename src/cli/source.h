@@ -35,10 +35,10 @@ typedef struct cli_source {
 /* True of names that begin with "gmm:". */
 bool cli_source_is_density(const char *name);
 
-/* `weights` is a name of cli_weights_name. A density takes these --set: sde.type (any but affine; vp), the
- * numbers of that SDE, and the section sampling. */
-ito_status cli_source_open(cli_source *s, const char *name, const char *weights, const cli_common *common,
-                           ito_error *err);
+/* `weights` is a name of cli_weights_name, `recipe` a file or NULL for the model's own. A density takes these
+ * --set: sde.type (any but affine; vp), the numbers of that SDE, and the section sampling. */
+ito_status cli_source_open(cli_source *s, const char *name, const char *weights, const char *recipe,
+                           const cli_common *common, ito_error *err);
 /* Makes a run of *batch samples at a time keep to --memory-limit, if one was given: the network takes parts
  * of a batch, and *batch becomes smaller where that is not enough. Counts `doubles` for every value of a
  * sample under way (memory.h) and `held` bytes of inputs and results. NOMEM names the least that would do. */

@@ -15,7 +15,7 @@ enum { IMAGES_AT_ONCE = 64, POINTS_AT_ONCE = 1000 };
 
 typedef struct decode_options {
     cli_common common;
-    const char *weights;
+    const char *weights, *recipe;
     double temperature;
     bool denoise;
     cli_output_style style;
@@ -33,6 +33,8 @@ static const cli_option options_table[] = {
      "remove this border of PNG and .npz: 2 undoes the padding of Fashion-MNIST from 28 to 32", 0, NULL},
     {"zoom", 0, "K", CLI_INTEGER, AT(style.zoom), "magnify grids by K (default: 2)", 1, NULL},
     CLI_SOLVER_OPTIONS(decode_options, solver, "time of the data (default: the SDE's, as for sampling)"),
+    {"recipe", 'r', "RECIPE.yaml", CLI_TEXT, AT(recipe),
+     "recipe of the network: of a .pth, or in place of the file's own", 0, NULL},
     {"weights", 0, "KIND", CLI_CHOICE, AT(weights), "averaged or live weights of a checkpoint", 0,
      cli_weights_name},
     CLI_MEMORY_LIMIT,
@@ -77,7 +79,7 @@ static ito_status run(const void *options, ito_error *err) {
     flow.temperature = o->temperature;
     flow.denoise = o->denoise;
     flow.quiet = o->common.quiet;
-    ito_status st = cli_source_open(&source, o->common.words.item[0], o->weights, &o->common, err);
+    ito_status st = cli_source_open(&source, o->common.words.item[0], o->weights, o->recipe, &o->common, err);
     if (st == ITO_OK)
         st = cli_output_name(&out, o->common.out ? o->common.out : "decoded.png", &o->style, &source, err);
     if (st == ITO_OK) st = cli_states_read(o->common.words.item[1], "latents", &source, &n, &x, err);

@@ -17,7 +17,7 @@ enum { IMAGES_AT_ONCE = 64, POINTS_AT_ONCE = 1000, OF_A_SPLIT = 64 };
 
 typedef struct encode_options {
     cli_common common;
-    const char *data, *weights;
+    const char *data, *weights, *recipe;
     int64_t count, first;
     bool dequantize, check;
     cli_solver solver;
@@ -36,6 +36,8 @@ static const cli_option options_table[] = {
     {"check", 0, NULL, CLI_FLAG, AT(check),
      "decode the latents again and print how far from the input they end", 0, NULL},
     CLI_SOLVER_OPTIONS(encode_options, solver, "time of the data (default: the SDE's, as for sampling)"),
+    {"recipe", 'r', "RECIPE.yaml", CLI_TEXT, AT(recipe),
+     "recipe of the network: of a .pth, or in place of the file's own", 0, NULL},
     {"weights", 0, "KIND", CLI_CHOICE, AT(weights), "averaged or live weights of a checkpoint", 0,
      cli_weights_name},
     CLI_MEMORY_LIMIT,
@@ -183,7 +185,8 @@ static ito_status run(const void *options, ito_error *err) {
     const encode_options *o = e.o;
     e.out = o->common.out ? o->common.out : "latents.npz";
     ito_status st = cli_check_writable(e.out, err);
-    if (st == ITO_OK) st = cli_source_open(&e.source, o->common.words.item[0], o->weights, &o->common, err);
+    if (st == ITO_OK)
+        st = cli_source_open(&e.source, o->common.words.item[0], o->weights, o->recipe, &o->common, err);
     if (st == ITO_OK) st = open_input(&e, err);
     if (st == ITO_OK) st = choose_batch(&e, err);
     if (st == ITO_OK) st = make_room(&e, err);

@@ -13,10 +13,12 @@
 
 typedef struct forward_options {
     cli_common common;
-    const char *weights;
+    const char *weights, *recipe;
 } forward_options;
 
 static const cli_option options_table[] = {
+    {"recipe", 'r', "RECIPE.yaml", CLI_TEXT, offsetof(forward_options, recipe),
+     "recipe of the network: of a .pth, or in place of the file's own", 0, NULL},
     {"weights", 0, "KIND", CLI_CHOICE, offsetof(forward_options, weights),
      "averaged or live weights of a checkpoint", 0, cli_weights_name},
     CLI_MEMORY_LIMIT,
@@ -121,8 +123,7 @@ static ito_status run(const void *options, ito_error *err) {
     input in = {0};
     ito_status st = cli_check_writable(o->common.out, err);
     if (st == ITO_OK)
-        st = ito_model_load(o->common.words.item[0], cli_weights_kind(o->weights), NULL, &model, err);
-    if (st == ITO_OK) st = cli_apply_set(&o->common, &model->recipe, err);
+        st = cli_model_load(&o->common, o->common.words.item[0], o->weights, o->recipe, &model, err);
     if (st == ITO_OK) st = open_input(&in, o->common.words.item[1], &model->recipe, err);
     if (st == ITO_OK) st = run_network(o, model, &in, err);
     if (st == ITO_OK) st = write_output(o, &in, err);

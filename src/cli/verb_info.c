@@ -158,7 +158,7 @@ static void print_facts(const facts *f) {
 /* gmm:NAME: no file, no network. */
 static ito_status run_density(const info_options *o, const char *name, ito_error *err) {
     cli_source source;
-    ito_status st = cli_source_open(&source, name, "ema", &o->common, err);
+    ito_status st = cli_source_open(&source, name, "ema", NULL, &o->common, err);
     const ito_recipe *r = &source.recipe;
     if (st == ITO_OK && o->recipe)
         st = ito_error_set(err, ITO_E_ARG, "--recipe: %s is a density and has none: leave it out", name);

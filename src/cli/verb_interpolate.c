@@ -16,7 +16,7 @@ enum { IMAGES_AT_ONCE = 64, POINTS_AT_ONCE = 1000 };
 
 typedef struct interpolate_options {
     cli_common common;
-    const char *data, *weights;
+    const char *data, *weights, *recipe;
     int64_t seed_a, seed_b, from, to, steps, rows;
     double temperature;
     bool denoise;
@@ -45,6 +45,8 @@ static const cli_option options_table[] = {
      "remove this border of PNG and .npz: 2 undoes the padding of Fashion-MNIST from 28 to 32", 0, NULL},
     {"zoom", 0, "K", CLI_INTEGER, AT(style.zoom), "magnify grids by K (default: 2)", 1, NULL},
     CLI_SOLVER_OPTIONS(interpolate_options, solver, "time of the data (default: the SDE's, as for sampling)"),
+    {"recipe", 'r', "RECIPE.yaml", CLI_TEXT, AT(recipe),
+     "recipe of the network: of a .pth, or in place of the file's own", 0, NULL},
     {"weights", 0, "KIND", CLI_CHOICE, AT(weights), "averaged or live weights of a checkpoint", 0,
      cli_weights_name},
     CLI_MEMORY_LIMIT,
@@ -185,7 +187,8 @@ static ito_status run(const void *options, ito_error *err) {
     w.flow = (cli_flow){.source = &w.source, .solver = o->solver, .temperature = o->temperature};
     w.flow.denoise = o->denoise;
     w.flow.quiet = o->common.quiet;
-    ito_status st = cli_source_open(&w.source, o->common.words.item[0], o->weights, &o->common, err);
+    ito_status st =
+        cli_source_open(&w.source, o->common.words.item[0], o->weights, o->recipe, &o->common, err);
     if (st == ITO_OK)
         st = cli_output_name(&out, o->common.out ? o->common.out : "interpolation.png", &style, &w.source,
                              err);

@@ -21,7 +21,7 @@ enum { IMAGES_AT_ONCE = 64, POINTS_AT_ONCE = 1000 };
 
 typedef struct likelihood_options {
     cli_common common;
-    const char *data, *weights, *divergence;
+    const char *data, *weights, *recipe, *divergence;
     int64_t count, probes, dequantizations;
     cli_solver solver;
 } likelihood_options;
@@ -38,6 +38,8 @@ static const cli_option options_table[] = {
     {"dequantizations", 0, "R", CLI_INTEGER, AT(dequantizations),
      "solve for R dequantizations of every image (default: 1)", 1, NULL},
     CLI_SOLVER_OPTIONS(likelihood_options, solver, "time of the data (default: 1e-5)"),
+    {"recipe", 'r', "RECIPE.yaml", CLI_TEXT, AT(recipe),
+     "recipe of the network: of a .pth, or in place of the file's own", 0, NULL},
     {"weights", 0, "KIND", CLI_CHOICE, AT(weights), "averaged or live weights of a checkpoint", 0,
      cli_weights_name},
     CLI_MEMORY_LIMIT,
@@ -355,7 +357,8 @@ static ito_status run(const void *options, ito_error *err) {
     measuring m = {.o = options, .table = {.file = -1}};
     const likelihood_options *o = m.o;
     outcome out = {.largest = 0};
-    ito_status st = cli_source_open(&m.source, o->common.words.item[0], o->weights, &o->common, err);
+    ito_status st =
+        cli_source_open(&m.source, o->common.words.item[0], o->weights, o->recipe, &o->common, err);
     if (st == ITO_OK) {
         settle(&m);
         st = cli_input_open(&m.input, &m.source, o->data, o->count, m.how.seed, m.how.eps, err);

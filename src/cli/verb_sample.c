@@ -16,7 +16,7 @@ typedef struct sample_options {
     cli_common common;
     cli_sampling sampling;
     int64_t count, first, columns, crop, zoom;
-    const char *weights, *trajectory, *animation;
+    const char *weights, *recipe, *trajectory, *animation;
 } sample_options;
 
 #define AT(field) offsetof(sample_options, field)
@@ -56,6 +56,8 @@ static const cli_option options_table[] = {
     {"temperature", 0, "S", CLI_NUMBER, AT(sampling.temperature), "scale of the prior (default: 1)", 0, NULL},
     {"no-denoise", 0, NULL, CLI_FLAG, AT(sampling.no_denoise), "leave out the mean of the last step", 0,
      NULL},
+    {"recipe", 'r', "RECIPE.yaml", CLI_TEXT, AT(recipe),
+     "recipe of the network: of a .pth, or in place of the file's own", 0, NULL},
     {"weights", 0, "KIND", CLI_CHOICE, AT(weights), "averaged or live weights of a checkpoint", 0,
      cli_weights_name},
     {"trajectory", 0, "FILE.png", CLI_TEXT, AT(trajectory),
@@ -257,7 +259,7 @@ static ito_status run(const void *options, ito_error *err) {
     cli_drawn drawn;
     int64_t batch = 0;
 
-    ito_status st = cli_source_open(&source, o->common.words.item[0], o->weights, &o->common, err);
+    ito_status st = cli_source_open(&source, o->common.words.item[0], o->weights, o->recipe, &o->common, err);
     if (st == ITO_OK) st = cli_sampling_choose(&o->sampling, &source.recipe, &sampler, err);
     if (st == ITO_OK) {
         r.kind = source.images ? &cli_image_results : &cli_point_results;

@@ -115,6 +115,20 @@ checkpoint_converts_to_the_model() {
 }
 # The whole way of a published checkpoint: read the .pth, write a model, evaluate it; the original's output is known.
 # The .pth is too large for the project: the claim is made where the reference folder lies beside it.
+malicious_checkpoint_is_refused_by_name() {
+    printf 'cos\nsystem\n(S"touch %s/was-here"\ntR.' "$HERE" >"$HERE/evil.pth"
+    run 1 sample "$HERE/evil.pth" --recipe recipes/cifar10/ve_ncsnpp_continuous.yaml && error_says '"os.system"' &&
+        run 1 convert "$HERE/evil.pth" --recipe recipes/cifar10/ve_ncsnpp_continuous.yaml -o "$HERE/evil.safetensors" &&
+        error_says '"os.system"' || return 1
+    REASON="it ran"
+    [ ! -e "$HERE/was-here" ] && [ ! -e "$HERE/evil.safetensors" ]
+}
+pth_without_a_recipe_is_refused() { run 1 sample "$HERE/evil.pth" && error_says 'give --recipe'; }
+published_checkpoint_samples_under_its_recipe() {
+    run 0 sample ../shared/golden/networks/ncsnpp_ve/checkpoint.pth --recipe recipes/cifar10/ve_ncsnpp_continuous.yaml \
+        --set network.nf=16 --set network.num_res_blocks=1 -n 1 --steps 3 --quiet --out "$HERE/published.npz" &&
+        present "$HERE/published.npz"
+}
 published_checkpoint_evaluates_as_its_original() {
     golden=../shared/golden/networks/ddpmpp_vp
     run 0 convert $golden/checkpoint.pth --recipe recipes/cifar10/vp_ddpmpp_continuous.yaml --set network.nf=16 \
@@ -159,5 +173,8 @@ claim forward_evaluates_the_network
 claim live_weights_differ_from_averaged
 claim checkpoint_converts_to_the_model
 if [ -e ../shared/golden/networks/ddpmpp_vp ]; then claim published_checkpoint_evaluates_as_its_original; fi
+claim malicious_checkpoint_is_refused_by_name
+claim pth_without_a_recipe_is_refused
+if [ -e ../shared/golden/networks/ncsnpp_ve ]; then claim published_checkpoint_samples_under_its_recipe; fi
 claim network_is_measured
 finish
