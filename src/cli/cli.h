@@ -101,6 +101,14 @@ void cli_help_verb(const cli_verb *verb);
 
 /* --threads, --isa, --exact, --precision as plan options. */
 ito_status cli_plan_options(const cli_common *common, ito_plan_options *out, ito_error *err);
+/* The rows of a verb that takes a MODEL; its struct has `recipe` and `weights`, "ema" by default. */
+/* clang-format off */
+#define CLI_MODEL_OPTIONS(type)                                                                              \
+    {"recipe", 'r', "RECIPE.yaml", CLI_TEXT, offsetof(type, recipe),                                         \
+     "recipe of the network: of a .pth, or in place of the file's own", 0, NULL},                            \
+    {"weights", 0, "KIND", CLI_CHOICE, offsetof(type, weights),                                              \
+     "averaged or live weights of a checkpoint", 0, cli_weights_name}
+/* clang-format on */
 /* The choices of --weights, and what they stand for. */
 const char *cli_weights_name(int index);
 ito_weights cli_weights_kind(const char *name);

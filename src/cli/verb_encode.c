@@ -36,10 +36,7 @@ static const cli_option options_table[] = {
     {"check", 0, NULL, CLI_FLAG, AT(check),
      "decode the latents again and print how far from the input they end", 0, NULL},
     CLI_SOLVER_OPTIONS(encode_options, solver, "time of the data (default: the SDE's, as for sampling)"),
-    {"recipe", 'r', "RECIPE.yaml", CLI_TEXT, AT(recipe),
-     "recipe of the network: of a .pth, or in place of the file's own", 0, NULL},
-    {"weights", 0, "KIND", CLI_CHOICE, AT(weights), "averaged or live weights of a checkpoint", 0,
-     cli_weights_name},
+    CLI_MODEL_OPTIONS(encode_options),
     CLI_MEMORY_LIMIT,
     {.name = NULL},
 };

@@ -17,10 +17,7 @@ typedef struct forward_options {
 } forward_options;
 
 static const cli_option options_table[] = {
-    {"recipe", 'r', "RECIPE.yaml", CLI_TEXT, offsetof(forward_options, recipe),
-     "recipe of the network: of a .pth, or in place of the file's own", 0, NULL},
-    {"weights", 0, "KIND", CLI_CHOICE, offsetof(forward_options, weights),
-     "averaged or live weights of a checkpoint", 0, cli_weights_name},
+    CLI_MODEL_OPTIONS(forward_options),
     CLI_MEMORY_LIMIT,
     {.name = NULL},
 };

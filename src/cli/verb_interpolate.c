@@ -45,10 +45,7 @@ static const cli_option options_table[] = {
      "remove this border of PNG and .npz: 2 undoes the padding of Fashion-MNIST from 28 to 32", 0, NULL},
     {"zoom", 0, "K", CLI_INTEGER, AT(style.zoom), "magnify grids by K (default: 2)", 1, NULL},
     CLI_SOLVER_OPTIONS(interpolate_options, solver, "time of the data (default: the SDE's, as for sampling)"),
-    {"recipe", 'r', "RECIPE.yaml", CLI_TEXT, AT(recipe),
-     "recipe of the network: of a .pth, or in place of the file's own", 0, NULL},
-    {"weights", 0, "KIND", CLI_CHOICE, AT(weights), "averaged or live weights of a checkpoint", 0,
-     cli_weights_name},
+    CLI_MODEL_OPTIONS(interpolate_options),
     CLI_MEMORY_LIMIT,
     {.name = NULL},
 };

@@ -38,10 +38,7 @@ static const cli_option options_table[] = {
     {"dequantizations", 0, "R", CLI_INTEGER, AT(dequantizations),
      "solve for R dequantizations of every image (default: 1)", 1, NULL},
     CLI_SOLVER_OPTIONS(likelihood_options, solver, "time of the data (default: 1e-5)"),
-    {"recipe", 'r', "RECIPE.yaml", CLI_TEXT, AT(recipe),
-     "recipe of the network: of a .pth, or in place of the file's own", 0, NULL},
-    {"weights", 0, "KIND", CLI_CHOICE, AT(weights), "averaged or live weights of a checkpoint", 0,
-     cli_weights_name},
+    CLI_MODEL_OPTIONS(likelihood_options),
     CLI_MEMORY_LIMIT,
     {.name = NULL},
 };
