@@ -16,3 +16,8 @@ ito__isa ito__isa_detect(void) {
 #endif
     return ITO__ISA_PLAIN;
 }
+
+ito__isa ito__isa_within(ito__isa limit) {
+    const ito__isa best = ito__isa_detect();
+    return limit < best ? limit : best;
+}

@@ -11,5 +11,7 @@ typedef enum ito__isa { ITO__ISA_PLAIN, ITO__ISA_AVX2, ITO__ISA_AVX512, ITO__ISA
 
 /* The best this processor runs. A few loads: ask whenever it matters. */
 ito__isa ito__isa_detect(void);
+/* The best up to `limit`; ITO__ISA_COUNT is none. */
+ito__isa ito__isa_within(ito__isa limit);
 
 #endif

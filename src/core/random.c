@@ -14,7 +14,7 @@
 enum { WORDS = 4, PAIRS = 2, BATCH = ITO__RANDOM_BATCH };
 
 const ito__random_kernel *ito__random_kernel_for(ito__isa limit) {
-    const ito__isa best = ito__isa_detect(), isa = limit < best ? limit : best;
+    const ito__isa isa = ito__isa_within(limit);
     if (isa == ITO__ISA_AVX512) return &ito__random_avx512;
     return isa == ITO__ISA_AVX2 ? &ito__random_avx2 : &ito__random_plain;
 }

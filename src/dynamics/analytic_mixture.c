@@ -76,7 +76,7 @@ void ito__mixture_scores_by_row(const ito__mixture *mix, int64_t n, const ito__m
 }
 
 ito__mixture_scores *ito__mixture_scores_for(ito__isa limit) {
-    const ito__isa best = ito__isa_detect(), isa = limit < best ? limit : best;
+    const ito__isa isa = ito__isa_within(limit);
     if (isa == ITO__ISA_AVX512) return ito__mixture_scores_avx512;
     return isa == ITO__ISA_AVX2 ? ito__mixture_scores_avx2 : ito__mixture_scores_plain;
 }

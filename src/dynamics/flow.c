@@ -7,6 +7,7 @@
 #include "core/memory.h"
 #include "dynamics/check.h"
 #include "dynamics/pc.h"
+#include "dynamics/sde.h"
 
 #include <math.h>
 
@@ -42,14 +43,8 @@ ito__rows ito__flow_all(ito__flow *flow, double t) {
 
 void ito__flow_prior(const ito__flow *flow, uint64_t seed, double temperature, const double *noise,
                      double *x) {
-    const double scale = ito_sde_prior_std(&flow->sde) * temperature;
-    if (noise == NULL) {
-        ito__philox philox = {.seed = seed, .first_sample = flow->first_sample};
-        const ito__noise source = ito__philox_noise(&philox);
-        source.normal(source.self, ITO_RNG_PRIOR, 0, flow->n, flow->dim, x);
-        noise = x;
-    }
-    for (int64_t j = 0; j < flow->n * flow->dim; j++) x[j] = scale * noise[j];
+    ito__philox philox = {.seed = seed, .first_sample = flow->first_sample};
+    ito__sde_draw_prior(&flow->sde, ito__philox_noise(&philox), temperature, noise, flow->n, flow->dim, x);
 }
 
 static ito_status check_finite(const ito__flow *flow, const char *what, ito__rows at, const double *v,

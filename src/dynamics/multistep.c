@@ -19,16 +19,11 @@ double ito__multistep_length(const ito__pc *pc, int64_t i) {
 }
 
 ito_status ito__multistep_observe(ito__pc *pc, ito_error *err) {
-    const ito_status st = ito__pc_score(pc, err);
-    if (st != ITO_OK) return st;
     const int kept = pc->predictor->arrays;
     double *newest = pc->extra[kept - 1];
     for (int k = kept - 1; k > 0; k--) pc->extra[k] = pc->extra[k - 1];
     pc->extra[0] = newest;
-
-    const double a = ito_sde_mean(&pc->sde, pc->t), b = ito_sde_std(&pc->sde, pc->t);
-    ito__pc_combine(pc, 2, (const double[]){1 / a, b * b / a}, (const double *const[]){pc->x, pc->s}, newest);
-    return ITO_OK;
+    return ito__pc_denoise(pc, newest, err);
 }
 
 /* The moments m_j = integral of e^(u - h) (u/h)^j du / h obey m_j = (1 - j m_(j-1)) / h; the weights solve

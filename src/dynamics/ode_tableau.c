@@ -2,9 +2,10 @@
  *
  * The table of embedded Runge-Kutta pairs. --help, messages and the order tests walk it.
  */
+#include "dynamics/check.h"
 #include "dynamics/ode.h"
 
-#include <string.h>
+#include <stddef.h>
 
 static const ito__tableau tableaus[] = {
     /* Dormand and Prince, A family of embedded Runge-Kutta formulae, J. Comp. Appl. Math. 6 (1980), RK5(4)7M.
@@ -43,23 +44,16 @@ const ito__tableau *ito__tableau_at(int index) {
     return index >= 0 && index < tableau_count ? &tableaus[index] : NULL;
 }
 
-ito_status ito__tableau_find(const char *name, const ito__tableau **out, ito_error *err) {
-    char names[128] = "";
-    for (int i = 0; i < tableau_count; i++) {
-        if (name != NULL && strcmp(name, tableaus[i].name) == 0) {
-            *out = &tableaus[i];
-            return ITO_OK;
-        }
-        strncat(names, i == 0 ? "" : ", ", sizeof names - strlen(names) - 1);
-        strncat(names, tableaus[i].name, sizeof names - strlen(names) - 1);
-    }
-    return ito_error_set(err, ITO_E_ARG, "method: \"%.64s\" is not known: use one of %s",
-                         name != NULL ? name : "", names);
-}
-
 const char *ito_ode_method_name(int index) {
     const ito__tableau *m = ito__tableau_at(index);
     return m != NULL ? m->name : NULL;
+}
+
+ito_status ito__tableau_find(const char *name, const ito__tableau **out, ito_error *err) {
+    int index;
+    const ito_status st = ito__find_name("method", name, ito_ode_method_name, &index, err);
+    if (st == ITO_OK) *out = &tableaus[index];
+    return st;
 }
 
 const char *ito_ode_method_summary(int index) {

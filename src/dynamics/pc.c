@@ -22,7 +22,7 @@ static const ito__row_kernel *fastest(void) {
 }
 
 const ito__row_kernel *ito__rows_for(ito__isa limit) {
-    const ito__isa best = ito__isa_detect(), isa = limit < best ? limit : best;
+    const ito__isa isa = ito__isa_within(limit);
     if (isa == ITO__ISA_AVX512) return &ito__rows_avx512;
     return isa == ITO__ISA_AVX2 ? &ito__rows_avx2 : &ito__rows_plain;
 }
@@ -127,12 +127,11 @@ void ito__pc_combine(const ito__pc *pc, int count, const double *c, const double
     for (int64_t j = 0; j < values; j += PIECE) kernel->combine(piece(values, j), count, c, v, j, out + j);
 }
 
-ito_status ito__pc_denoise(ito__pc *pc, ito_error *err) {
+ito_status ito__pc_denoise(ito__pc *pc, double *out, ito_error *err) {
     const double a = ito_sde_mean(&pc->sde, pc->t), b = ito_sde_std(&pc->sde, pc->t);
     const ito_status st = ito__pc_score(pc, err);
     if (st != ITO_OK) return st;
-    ito__pc_combine(pc, 2, (const double[]){1 / a, b * b / a}, (const double *const[]){pc->x, pc->s},
-                    pc->x_mean);
+    ito__pc_combine(pc, 2, (const double[]){1 / a, b * b / a}, (const double *const[]){pc->x, pc->s}, out);
     return ITO_OK;
 }
 

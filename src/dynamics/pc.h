@@ -90,8 +90,8 @@ void ito__pc_discretize(const ito__pc *pc, double *F, double *G);
 double ito__pc_alpha(const ito__pc *pc);
 /* x_mean = A x + S s;  x = x_mean + Z z.  z is not read when Z = 0. */
 void ito__pc_update(ito__pc *pc, double A, double S, double Z);
-/* x_mean = E[x(0) | x(t)] = (x + b^2 s) / a, Tweedie's formula; x stays. */
-ito_status ito__pc_denoise(ito__pc *pc, ito_error *err);
+/* out = E[x(0) | x(t)] = (x + b^2 s) / a, Tweedie's formula, of a score call at the grid point; x stays. */
+ito_status ito__pc_denoise(ito__pc *pc, double *out, ito_error *err);
 /* out = sum_k c[k] v[k] over `count` terms of [n, dim]; out may be one of the v. */
 void ito__pc_combine(const ito__pc *pc, int count, const double *c, const double *const *v, double *out);
 /* The Langevin step of row k: x_mean = x + step s;  x = x_mean + sqrt(2 step) z. */

@@ -16,7 +16,6 @@
 #include "dynamics/sde.h"
 
 #include <math.h>
-#include <string.h>
 
 ito_pc_options ito_pc_default(const ito_sde *sde) {
     const ito__sde_record *record = ito__sde_record_of(sde);
@@ -87,14 +86,14 @@ static ito_status settle_noise(ito__pc *pc, ito_error *err) {
 }
 
 /* Methods, and whether they fit the SDE's chain of so many steps. */
-static ito_status choose_methods(ito__pc *pc, ito_error *err) {
+static ito_status choose_methods(ito__pc *pc, const ito__grid *grid, ito_error *err) {
     const ito_pc_options *o = pc->options;
     ito_status st;
     if ((st = ito__predictor_find(o->predictor, &pc->predictor, err)) != ITO_OK) return st;
     if ((st = ito__corrector_find(o->corrector, &pc->corrector, err)) != ITO_OK) return st;
     if ((st = settle_noise(pc, err)) != ITO_OK) return st;
 
-    pc->chain = strcmp(o->grid, "uniform") == 0 && !pc->predictor->follows_grid;
+    pc->chain = grid->coordinate == NULL && !pc->predictor->follows_grid;
     const bool corrects_by_chain = pc->corrector->uses_chain && !o->marginal_alpha;
     const double alpha = ito_sde_alpha(&pc->sde, pc->sde.T);
     if (pc->chain && (pc->predictor->uses_chain || corrects_by_chain) && !(alpha >= 0))
@@ -117,7 +116,7 @@ static ito_status check_and_settle(ito__pc *pc, const ito__grid **grid, ito_erro
     if ((st = check_ranges(o, err)) != ITO_OK) return st;
     if ((st = ito__grid_find(o->grid, grid, err)) != ITO_OK) return st;
     pc->steps = pc->sde.steps = o->steps;
-    return choose_methods(pc, err);
+    return choose_methods(pc, *grid, err);
 }
 
 static ito_status allocate(ito__pc *pc, ito_error *err) {
@@ -149,23 +148,18 @@ ito_status ito__pc_open(ito__pc *pc, const ito_sde *sde, const ito_score *score,
     if ((st = allocate(pc, err)) != ITO_OK) return st;
     ito__grid_fill(grid, &pc->sde, pc->eps, pc->steps, pc->grid);
 
-    const double scale = ito_sde_prior_std(&pc->sde) * options->temperature;
-    const double *z = options->prior_noise;
-    if (z != NULL) {
-        st = ito__check_finite("prior_noise", "sample", n, pc->dim, options->first_sample, z, err);
-        if (st != ITO_OK) return st;
-    } else {
-        noise.normal(noise.self, ITO_RNG_PRIOR, 0, n, pc->dim, pc->z);
-        z = pc->z;
-    }
-    for (int64_t j = 0; j < n * pc->dim; j++) pc->x[j] = scale * z[j];
+    if (options->prior_noise != NULL &&
+        (st = ito__check_finite("prior_noise", "sample", n, pc->dim, options->first_sample,
+                                options->prior_noise, err)) != ITO_OK)
+        return st;
+    ito__sde_draw_prior(&pc->sde, noise, options->temperature, options->prior_noise, n, pc->dim, pc->x);
     pc->t = pc->sde.T;
     return ITO_OK;
 }
 
 /* The last step of a run that goes from grid point to grid point: there is no next one. */
 static ito_status finish(ito__pc *pc, ito_error *err) {
-    if (pc->options->denoise && pc->predictor->score_calls > 0) return ito__pc_denoise(pc, err);
+    if (pc->options->denoise && pc->predictor->score_calls > 0) return ito__pc_denoise(pc, pc->x_mean, err);
     ito__pc_update(pc, 1, 0, 0);
     return ITO_OK;
 }

@@ -4,7 +4,6 @@
  */
 #include "dynamics/sde.h"
 #include "dynamics/check.h"
-#include "dynamics/noise.h"
 
 #include <assert.h>
 #include <math.h>
@@ -103,13 +102,20 @@ double ito_sde_prior_std(const ito_sde *sde) {
     return ito__sde_record_of(sde)->prior_std(sde);
 }
 
+void ito__sde_draw_prior(const ito_sde *sde, ito__noise noise, double temperature, const double *given,
+                         int64_t n, int64_t dim, double *x) {
+    const double scale = ito_sde_prior_std(sde) * temperature;
+    if (given == NULL) {
+        noise.normal(noise.self, ITO_RNG_PRIOR, 0, n, dim, x);
+        given = x;
+    }
+    for (int64_t j = 0; j < n * dim; j++) x[j] = scale * given[j];
+}
+
 void ito_sde_prior_sample(const ito_sde *sde, uint64_t seed, int64_t first_sample, int64_t n, int64_t dim,
                           double *x) {
-    const double scale = ito_sde_prior_std(sde);
     ito__philox philox = {.seed = seed, .first_sample = first_sample};
-    const ito__noise noise = ito__philox_noise(&philox);
-    noise.normal(noise.self, ITO_RNG_PRIOR, 0, n, dim, x);
-    for (int64_t j = 0; j < n * dim; j++) x[j] *= scale;
+    ito__sde_draw_prior(sde, ito__philox_noise(&philox), 1, NULL, n, dim, x);
 }
 
 void ito_sde_prior_log_density(const ito_sde *sde, int64_t n, int64_t dim, const double *x,

@@ -8,6 +8,7 @@
 #ifndef ITO_DYNAMICS_SDE_H
 #define ITO_DYNAMICS_SDE_H
 
+#include "dynamics/noise.h"
 #include <ito/dynamics.h>
 
 typedef struct ito__sde_record {
@@ -40,6 +41,11 @@ extern const ito__sde_record ito__sde_ve, ito__sde_vp, ito__sde_subvp, ito__sde_
     ito__sde_contractive_subvp, ito__sde_edm, ito__sde_affine;
 
 const ito__sde_record *ito__sde_record_of(const ito_sde *sde);
+
+/* x [n, dim] = temperature prior_std z, for z the prior's draw of `noise`, or `given` [n, dim] unless NULL.
+ */
+void ito__sde_draw_prior(const ito_sde *sde, ito__noise noise, double temperature, const double *given,
+                         int64_t n, int64_t dim, double *x);
 
 /* For records without a formula of their own (sde.c). */
 double ito__sde_no_drift(const ito_sde *sde, double t);                        /* f1 = 0 */
