@@ -7,26 +7,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-#include "support/mixture.h"
-#include <cmocka.h>
+#include "support/flow_case.h"
 #include <ito/flow.h>
 
 #include <math.h>
 #include <string.h>
 
-enum { dim = 3, count = 5, state_size = count * dim };
-
-static const double one = 1, std_one = 0.4, center[dim] = {0.7, -0.3, 0.1};
-static const double weights[2] = {0.4, 0.6}, stds[2] = {0.3, 0.5};
-static const double means[2 * dim] = {-1, 0.5, 0, 1, 0, 0.5};
-
-static mixture gaussian(ito_sde_kind kind) {
-    return (mixture){.sde = ito_sde_default(kind), .K = 1, .dim = dim, .w = &one, .m = center, .s = &std_one};
-}
-
-static mixture two_bumps(ito_sde_kind kind) {
-    return (mixture){.sde = ito_sde_default(kind), .K = 2, .dim = dim, .w = weights, .m = means, .s = stds};
-}
+enum { count = 5, state_size = count * dim };
 
 static ito_flow_options tight(void) {
     ito_flow_options options = ito_flow_default();
@@ -34,10 +21,6 @@ static ito_flow_options tight(void) {
     options.denoise = false;
     options.seed = 5;
     return options;
-}
-
-static void expect_ok(ito_status st, const ito_error *err) {
-    if (st != ITO_OK) fail_msg("%s", err->message);
 }
 
 static double largest_difference(int64_t n, const double *a, const double *b) {

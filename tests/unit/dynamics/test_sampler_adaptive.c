@@ -12,48 +12,16 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-#include "support/sde_example.h"
-#include <cmocka.h>
+#include "support/two_peaks.h"
 #include <ito/adaptive.h>
-#include <ito/analytic.h>
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { n = 512, components = 2 };
+enum { n = 512 };
 
-/* Mean 0, so that the priors that keep the data's variance fit. */
-static const double weights[components] = {0.4, 0.6}, means[components] = {-0.6, 0.4},
-                    stds[components] = {0.15, 0.15};
 static const double allowance = 0.01;
-
-static ito_sde example(int kind) {
-    ito_sde sde = sde_example(kind);
-    sde.data_std = sqrt(0.4 * 0.36 + 0.6 * 0.16 + 0.15 * 0.15);
-    return sde;
-}
-
-static int ascending(const void *u, const void *v) {
-    const double a = *(const double *)u, b = *(const double *)v;
-    return (a > b) - (a < b);
-}
-
-static double exact(const ito_sde *sde, double x, double t) {
-    const double a = ito_sde_mean(sde, t), b = ito_sde_std(sde, t);
-    double sum = 0;
-    for (int k = 0; k < components; k++)
-        sum += weights[k] * erfc(-(x - a * means[k]) / hypot(a * stds[k], b) / sqrt(2)) / 2;
-    return sum;
-}
-
-static ito_density *mixture(const ito_sde *sde) {
-    ito_density *density;
-    ito_error err;
-    if (ito_mixture_create(sde, components, 1, weights, means, stds, &density, &err) != ITO_OK)
-        fail_msg("%s", err.message);
-    return density;
-}
 
 static ito_score inner;
 static double factor = 1;
@@ -83,8 +51,8 @@ static ito_adaptive_options at_tolerance(double tolerance) {
 static double distance(int kind, const ito_adaptive_options *options, double score_factor,
                        ito_adaptive_report *report) {
     static double x[n];
-    const ito_sde sde = example(kind);
-    ito_density *density = mixture(&sde);
+    const ito_sde sde = two_peaks_sde(kind);
+    ito_density *density = two_peaks(&sde);
     inner = ito_density_score(density);
     factor = score_factor;
     ito_error err;
@@ -93,12 +61,7 @@ static double distance(int kind, const ito_adaptive_options *options, double sco
     factor = 1;
     if (st == ITO_E_NUMERIC) return 1;
     if (st != ITO_OK) fail_msg("%s", err.message);
-    qsort(x, n, sizeof *x, ascending);
-    double largest = 0;
-    for (int k = 0; k < n; k++) {
-        const double F = exact(&sde, x[k], ito_sde_sampling_eps(&sde));
-        largest = fmax(largest, fmax(fabs(F - (double)k / n), fabs(F - (double)(k + 1) / n)));
-    }
+    const double largest = two_peaks_distance(&sde, n, x);
     print_message(
         "%-17s %s%s tolerance %-5g score x %-4g: %.3f, %5.1f calls (at most %lld), %.1f %% rejected\n",
         ito_sde_name((ito_sde_kind)kind), options->norm, options->fresh_noise ? " fresh" : "", options->rtol,

@@ -12,38 +12,17 @@
 #include <stddef.h>
 
 #include "support/broken.h"
-#include "support/sde_example.h"
-#include <cmocka.h>
-#include <ito/analytic.h>
-#include <math.h>
-#include <stdlib.h>
+#include "support/two_peaks.h"
 
-enum { n = 1024, components = 2 };
+enum { n = 1024 };
 
-/* Mean 0, so that the priors that keep the data's variance fit. */
-static const double weights[components] = {0.4, 0.6}, means[components] = {-0.6, 0.4},
-                    stds[components] = {0.15, 0.15};
 static const double allowance = 0.02;
 
 /* EDM's uniform steps from 80 would be too long for these data. */
 static ito_sde example(int kind) {
-    ito_sde sde = sde_example(kind);
-    sde.data_std = sqrt(0.4 * 0.36 + 0.6 * 0.16 + 0.15 * 0.15);
+    ito_sde sde = two_peaks_sde(kind);
     if (kind == ITO_SDE_EDM) sde.T = 10;
     return sde;
-}
-
-static int ascending(const void *u, const void *v) {
-    const double a = *(const double *)u, b = *(const double *)v;
-    return (a > b) - (a < b);
-}
-
-static double exact(const ito_sde *sde, double x, double t) {
-    const double a = ito_sde_mean(sde, t), b = ito_sde_std(sde, t);
-    double sum = 0;
-    for (int k = 0; k < components; k++)
-        sum += weights[k] * erfc(-(x - a * means[k]) / hypot(a * stds[k], b) / sqrt(2)) / 2;
-    return sum;
 }
 
 /* The Kolmogorov-Smirnov distance of a run; 1 when it diverges. */
@@ -51,10 +30,8 @@ static double distance(int kind, const char *predictor, const char *corrector, b
                        double score_factor) {
     static double x[n];
     const ito_sde sde = example(kind);
-    ito_density *density;
+    ito_density *density = two_peaks(&sde);
     ito_error err = {0};
-    if (ito_mixture_create(&sde, components, 1, weights, means, stds, &density, &err) != ITO_OK)
-        fail_msg("%s", err.message);
     scaled_score scaled = {ito_density_score(density), score_factor};
     const ito_score score = scaled_score_of(&scaled);
     ito_pc_options options = ito_pc_default(&sde);
@@ -70,12 +47,7 @@ static double distance(int kind, const char *predictor, const char *corrector, b
     if (st == ITO_E_NUMERIC) return 1;
     if (st != ITO_OK) fail_msg("%s", err.message);
 
-    qsort(x, n, sizeof *x, ascending);
-    double largest = 0;
-    for (int k = 0; k < n; k++) {
-        const double F = exact(&sde, x[k], ito_sde_sampling_eps(&sde));
-        largest = fmax(largest, fmax(fabs(F - (double)k / n), fabs(F - (double)(k + 1) / n)));
-    }
+    const double largest = two_peaks_distance(&sde, n, x);
     print_message("%-17s %-17s %-5s %s score x %-4g: %.3f\n", ito_sde_name((ito_sde_kind)kind), predictor,
                   corrector, ode ? "ODE" : "SDE", score_factor, largest);
     return largest;
