@@ -144,7 +144,7 @@ ito_status ito_trainer_create(const ito_recipe *recipe, const ito_dataset *datas
     ito_status st = ITO_OK;
     ito_node **grads = NULL;
     ito_plan_options plan = options->plan;
-    plan.frozen = false;      /* weights change between runs */
+    plan.frozen = false; /* weights change between runs */
     *out = NULL;
 
     ito_trainer *t = ito__calloc(1, sizeof *t);
