@@ -17,6 +17,10 @@ typedef struct cli_bench_options {
     int64_t steps;
 } cli_bench_options;
 
+/* bench_network.c: times and memory of a recipe's network. */
+ito_status cli_bench_network(const cli_bench_options *o, ito_error *err);
+/* bench_machine.c: what the processor could do at most. */
+ito_status cli_bench_machine(const cli_bench_options *o, ito_error *err);
 /* bench_samplers.c: quality against score calls. */
 ito_status cli_bench_samplers(const cli_bench_options *o, ito_error *err);
 /* bench_dynamics.c: speed of what runs between the calls of a score. */
