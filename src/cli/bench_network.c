@@ -105,11 +105,9 @@ static ito_status time_network(bench_network *b, ito_error *err) {
     cli_network network;
     ito_status st = cli_network_build(&network, &b->recipe, b->batch, err);
     if (st == ITO_OK) st = ito_params_create(network.graph, &b->params, err);
-    if (st == ITO_OK) {
-        ito_params_init(b->params, b->recipe.training.seed);
-        st = time_plan(b, &network, network.out, &b->forward, err);
-    }
-    if (st == ITO_OK) {
+    if (st == ITO_OK) ito_params_init(b->params, b->recipe.training.seed);
+    if (st == ITO_OK && b->wanted[BENCH_FORWARD]) st = time_plan(b, &network, network.out, &b->forward, err);
+    if (st == ITO_OK && b->wanted[BENCH_GRADIENT]) {
         ito_node *gradient = NULL;
         /* Any function of the output has the same work; this one's gradient is not constant. */
         ito_gradients(ito_sum(ito_square(network.out)), NULL, 1, &network.x, &gradient);
@@ -179,16 +177,39 @@ static ito_status make_inputs(bench_network *b, ito_error *err) {
 
 static ito_status measure(bench_network *b, ito_error *err) {
     cli_network_size size = {0};
+    int works = 0;
     ito_status st = make_inputs(b, err);
     if (st == ITO_OK) st = cli_network_measure(&b->recipe, &size, err);
+    if (st == ITO_OK) st = cli_network_flops(&b->recipe, &b->flops, err);
     b->parameters = size.parameters;
-    cli_progress_start(&b->progress, "bench", "runs", 1, 0, 5 * b->o->runs, b->o->common.quiet);
+    for (int i = 0; i < BENCH_WORKS; i++) works += b->wanted[i];
+    cli_progress_start(&b->progress, "bench", "runs", 1, 0, works * b->o->runs + b->wanted[BENCH_SAMPLER],
+                       b->o->common.quiet);
     /* Training first: the peak memory reported is its own. */
-    if (st == ITO_OK) st = time_training(b, err);
+    if (st == ITO_OK && b->wanted[BENCH_TRAIN]) st = time_training(b, err);
     if (st == ITO_OK) st = time_network(b, err);
-    if (st == ITO_OK) st = cli_bench_sampling(b, err);
+    if (st == ITO_OK && b->wanted[BENCH_SAMPLER]) st = cli_bench_sampling(b, err);
     cli_progress_finish(&b->progress);
     return st;
+}
+
+/* --only: NAME,NAME,...; NULL wants all. */
+static ito_status choose_works(bench_network *b, const char *list, ito_error *err) {
+    static const char *const names[BENCH_WORKS] = {"forward", "gradient", "train", "sampler"};
+    for (int i = 0; i < BENCH_WORKS; i++) b->wanted[i] = !list;
+    while (list && *list) {
+        const size_t length = strcspn(list, ",");
+        int i = 0;
+        while (i < BENCH_WORKS && (strlen(names[i]) != length || strncmp(list, names[i], length) != 0)) i++;
+        if (i == BENCH_WORKS)
+            return ito_error_set(
+                err, ITO_E_ARG,
+                "--only: %.*s: cannot be measured: use forward, gradient, train or sampler, with commas",
+                (int)length, list);
+        b->wanted[i] = true;
+        list += length + (list[length] == ',');
+    }
+    return ITO_OK;
 }
 
 ito_status cli_bench_network(const cli_bench_options *o, ito_error *err) {
@@ -197,7 +218,8 @@ ito_status cli_bench_network(const cli_bench_options *o, ito_error *err) {
         .forward = {.title = "forward", .key = "forward", .limit_key = "forward"},
         .gradient = {.title = "input gradient", .key = "input_gradient", .limit_key = "input_gradient"},
         .train = {.title = "training step", .key = "train_step", .limit_key = "train"}};
-    ito_status st = cli_plan_options(&o->common, &b.plan, err);
+    ito_status st = choose_works(&b, o->only, err);
+    if (st == ITO_OK) st = cli_plan_options(&o->common, &b.plan, err);
     b.plan.profile = o->profile;
     b.machine = cli_machine_read(o->common.threads);
     if (st == ITO_OK) st = ito_recipe_read(o->common.words.item[1], &b.recipe, err);

@@ -9,6 +9,9 @@
 #include "machine.h"
 #include "progress.h"
 
+/* What --only names. */
+enum { BENCH_FORWARD, BENCH_GRADIENT, BENCH_TRAIN, BENCH_SAMPLER, BENCH_WORKS };
+
 /* A row of a profile whose name outlives the workspace. */
 typedef struct bench_row {
     char kind[128];
@@ -16,7 +19,7 @@ typedef struct bench_row {
     double seconds, flops, bytes;
 } bench_row;
 
-/* One thing that was timed. */
+/* One thing that was timed; seconds 0: it was not. */
 typedef struct bench_timing {
     const char *title, *key; /* "training step", "train_step" */
     const char *limit_key;   /* "train" */
@@ -46,7 +49,9 @@ typedef struct bench_network {
     ito_recipe recipe;
     ito_plan_options plan;
     cli_machine machine;
+    bool wanted[BENCH_WORKS];
     int64_t batch, dim, parameters;
+    double flops;      /* of an image forward */
     float *x, *labels; /* [batch, dim], [batch] */
     ito_params *params;
     bench_timing forward, gradient, train;

@@ -10,6 +10,7 @@
 
 static void add_timing(cJSON *object, const bench_timing *t) {
     char key[64];
+    if (t->seconds == 0) return;
     snprintf(key, sizeof key, "%s_s_per_image", t->key);
     cJSON_AddNumberToObject(object, key, t->seconds);
     snprintf(key, sizeof key, "%s_gflop_per_s", t->key);
@@ -37,6 +38,7 @@ static void add_timing(cJSON *object, const bench_timing *t) {
 
 static void add_sampling(cJSON *object, const bench_network *b) {
     const bench_steps *s = &b->steps;
+    if (s->calls == 0) return;
     cJSON_AddNumberToObject(object, "pc_step_s", s->network + s->rest);
     cJSON_AddNumberToObject(object, "pc_step_calls", (double)s->calls);
     cJSON_AddNumberToObject(object, "pc_step_network_s", s->network);
@@ -58,7 +60,7 @@ ito_status cli_bench_network_json(const bench_network *b, ito_error *err) {
     cJSON_AddNumberToObject(object, "batch", (double)b->batch);
     cJSON_AddNumberToObject(object, "runs", (double)b->o->runs);
     cJSON_AddNumberToObject(object, "parameters", (double)b->parameters);
-    cJSON_AddNumberToObject(object, "flops_per_image", b->forward.flops);
+    cJSON_AddNumberToObject(object, "flops_per_image", b->flops);
     cJSON_AddStringToObject(object, "precision", b->o->common.precision);
     add_memory(object, b);
     add_timing(object, &b->forward);
@@ -83,6 +85,13 @@ static void print_profile(const bench_timing *t) {
     }
 }
 
+static void print_sampling(const bench_network *b) {
+    const bench_steps *s = &b->steps;
+    if (s->calls > 0)
+        printf("sampler step     %.5f s: %" PRId64 " calls of the network and %.2f %% beside them\n",
+               s->network + s->rest, s->calls, 100 * s->rest / s->network);
+}
+
 static void print_memory(const bench_network *b) {
     const bench_memory *m = &b->memory;
     char peak[32], extra[32];
@@ -98,19 +107,20 @@ void cli_bench_network_text(const bench_network *b) {
     char count[32], work[32], memory[32];
     cli_machine_print(&b->machine);
     printf("%s: %s parameters, %s per image forward, batch %" PRId64 "\n\n", b->recipe.name,
-           cli_human((double)b->parameters, "", count), cli_human(b->forward.flops, "FLOP", work), b->batch);
+           cli_human((double)b->parameters, "", count), cli_human(b->flops, "FLOP", work), b->batch);
     printf("%-16s %12s %10s %12s", "", "s per image", "GFLOP/s", "workspace");
     if (!b->o->no_limit) printf(" %14s %8s", "convolutions", "part");
     printf("\n");
     for (int i = 0; i < 3; i++) {
         const bench_timing *t = all[i];
+        if (t->seconds == 0) continue;
         printf("%-16s %12.5f %10.1f %12s", t->title, t->seconds, t->flops / t->seconds / 1e9,
                cli_human(t->bytes, "B", memory));
         if (t->limit > 0) printf(" %14.5f %6.0f %%", t->limit, 100 * t->limit / t->seconds);
         printf("\n");
     }
-    printf("\nsampler step     %.5f s: %" PRId64 " calls of the network and %.2f %% beside them\n",
-           b->steps.network + b->steps.rest, b->steps.calls, 100 * b->steps.rest / b->steps.network);
+    printf("\n");
+    print_sampling(b);
     print_memory(b);
     for (int i = 0; i < 3; i++) print_profile(all[i]);
 }

@@ -17,6 +17,8 @@ static const cli_option options_table[] = {
      NULL},
     {"no-limit", 0, NULL, CLI_FLAG, AT(no_limit),
      "network: do not measure the convolutions alone, which takes up to a minute", 0, NULL},
+    {"only", 0, "LIST", CLI_TEXT, AT(only), "network: of forward, gradient, train, sampler (default: all)", 0,
+     NULL},
     {"count", 0, "N", CLI_INTEGER, AT(count),
      "samples of a run (default: samplers: 20000 points or 256 images, dynamics: 100000 points)", 1, NULL},
     {"nfe", 0, "LIST", CLI_TEXT, AT(nfe), "samplers: score calls of the runs, rising: 10,50,200", 0, NULL},

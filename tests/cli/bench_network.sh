@@ -46,6 +46,17 @@ table_is_printed() {
     run 0 $SMALL --runs 1 --no-limit && out_says '^training step ' && out_says '^sampler step .* 2 calls' &&
         out_says '^training memory ' && out_says '^sampling memory '
 }
+only_what_is_wanted_is_measured() {
+    # shellcheck disable=SC2086
+    run 0 $SMALL --runs 1 --no-limit --only forward,sampler --json || return 1
+    hold 'forward_s_per_image > 0' && hold 'pc_step_calls == 2' && hold 'flops_per_image > 0' || return 1
+    REASON="training or a gradient is told of"
+    ! out_says 'train_step_s_per_image' && ! out_says 'input_gradient_s_per_image' && ! out_says '"peak_bytes"'
+}
+unknown_work_is_refused() {
+    # shellcheck disable=SC2086
+    run 1 $SMALL --only forward,backward && error_says '--only' 'backward' 'gradient'
+}
 peaks_are_measured() {
     run 0 bench machine --runs 1 --threads 1 --json --quiet || return 1
     MEASURED="$(number peak_f32_flop_per_s) FLOP/s float32, $(number peak_bf16_flop_per_s) bfloat16"
@@ -63,6 +74,8 @@ claim sampler_step_is_a_corrector_and_a_predictor
 claim memory_is_that_of_the_work
 claim machine_and_versions_are_named
 claim table_is_printed
+claim only_what_is_wanted_is_measured
+claim unknown_work_is_refused
 claim peaks_are_measured
 claim peaks_are_printed
 claim machine_takes_no_more_words
