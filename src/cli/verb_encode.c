@@ -26,7 +26,8 @@ typedef struct encode_options {
 #define AT(field) offsetof(encode_options, field)
 static const cli_option options_table[] = {
     {"data", 0, "WHAT", CLI_TEXT, AT(data),
-     "test, train, an image or a .npz: another way to name the input (default: test; exact draws for gmm:NAME)",
+     "test, train, an image or a .npz: another way to name the input (default: test; exact draws for "
+     "gmm:NAME)",
      0, NULL},
     {"count", 'n', "N", CLI_INTEGER, AT(count),
      "samples to encode (default: 64 of a split, 1000 exact draws, all of a file)", 1, NULL},

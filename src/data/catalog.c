@@ -115,8 +115,7 @@ ito_status ito__source_find(const char *name, const ito__source **out, ito_error
 }
 
 ito_status ito__source_missing(const ito__source *s, const char *path, const char *what, ito_error *err) {
-    return ito_error_set(err, ITO_E_IO, "%.700s: is missing: %s, or set data.path to %s", path, s->get,
-                         what);
+    return ito_error_set(err, ITO_E_IO, "%.700s: is missing: %s, or set data.path to %s", path, s->get, what);
 }
 
 ito_status ito__source_path(const char *folder, const char *name, char path[ITO__FILE_PATH], ito_error *err) {

@@ -47,11 +47,10 @@ static ito_status divide(const ito__source *s, const char *path, const char *spl
         return ITO_OK;
     }
     if (train) return ITO_OK;
-    return ito_error_set(
-        err, ITO_E_IO,
-        "%.700s/test: is missing, and the images of the folder are for training: put images "
-        "for tests there and the others into %.700s/train",
-        path, path);
+    return ito_error_set(err, ITO_E_IO,
+                         "%.700s/test: is missing, and the images of the folder are for training: put images "
+                         "for tests there and the others into %.700s/train",
+                         path, path);
 }
 
 /* Sub-folders are classes, numbered in the order of their names, in which the files are sorted. */

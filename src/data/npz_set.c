@@ -24,11 +24,10 @@ static ito_status locate(const ito__source *s, const char *path, const char *spl
     if (stat(path, &info) == 0 && !S_ISDIR(info.st_mode)) {
         (void)snprintf(file, ITO__FILE_PATH, "%s", path); /* fits: data.path is shorter */
         if (strcmp(split, "train") == 0) return ITO_OK;
-        return ito_error_set(
-            err, ITO_E_ARG,
-            "%.700s: is for training alone: make it train.npz of a folder, beside test.npz, "
-            "and set data.path to that folder",
-            path);
+        return ito_error_set(err, ITO_E_ARG,
+                             "%.700s: is for training alone: make it train.npz of a folder, beside test.npz, "
+                             "and set data.path to that folder",
+                             path);
     }
     char name[16];
     (void)snprintf(name, sizeof name, "%s.npz", split);
