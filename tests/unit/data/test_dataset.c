@@ -167,8 +167,9 @@ static void bytes_become_states_in_their_range(void **state) {
         assert_int_equal(ito_dataset_batch(d, 1, 0, IMAGES, x, NULL), ITO_OK);
         assert_int_equal(ito_dataset_order(d, 1, 0, IMAGES, index, NULL), ITO_OK);
         for (int k = 0; k < IMAGES; k++) {
+            const uint8_t *bytes = image_of(d, index[k]);
             for (int i = 0; i < DIM; i++) {
-                double want = image_of(d, index[k])[i] / 255.0;
+                double want = bytes[i] / 255.0;
                 if (centered) want = 2 * want - 1;
                 assert_true(fabs((double)x[k * DIM + i] - want) < 1e-6);
             }
@@ -191,8 +192,9 @@ static void dequantization_fills_the_cells(void **state) {
     assert_int_equal(ito_dataset_batch(d, 1, 0, IMAGES, x, NULL), ITO_OK);
     assert_int_equal(ito_dataset_order(d, 1, 0, IMAGES, index, NULL), ITO_OK);
     for (int k = 0; k < IMAGES; k++) {
+        const uint8_t *bytes = image_of(d, index[k]);
         for (int i = 0; i < DIM; i++) {
-            double u = 256 * (double)x[k * DIM + i] - image_of(d, index[k])[i];
+            double u = 256 * (double)x[k * DIM + i] - bytes[i];
             assert_true(u >= -1e-4 && u <= 1 + 1e-4); /* floats near 1 round by 256 * 6e-8 */
             sum += u;
         }
@@ -216,10 +218,11 @@ static void half_of_the_images_are_mirrored(void **state) {
     assert_int_equal(ito_dataset_batch(d, 1, 0, N, x, NULL), ITO_OK);
     assert_int_equal(ito_dataset_order(d, 1, 0, N, index, NULL), ITO_OK);
     for (int k = 0; k < N; k++) {
+        const uint8_t *image = image_of(d, index[k]);
         bool is_straight = true, is_flipped = true;
         for (int row = 0; row < PADDED; row++) {
             for (int column = 0; column < PADDED; column++) {
-                const uint8_t *bytes = image_of(d, index[k]) + row * PADDED;
+                const uint8_t *bytes = image + row * PADDED;
                 long byte = lrint(255 * (double)x[k * DIM + row * PADDED + column]);
                 is_straight = is_straight && byte == bytes[column];
                 is_flipped = is_flipped && byte == bytes[PADDED - 1 - column];
@@ -341,7 +344,8 @@ static void the_real_fashion_mnist_is_what_it_should_be(void **state) {
         assert_int_equal(n, k == 0 ? 60000 : 10000);
         for (int64_t i = 0; i < n; i++) {
             count[ito_dataset_label(d, i)]++;
-            for (int j = 0; j < DIM; j++) sum += image_of(d, i)[j];
+            const uint8_t *bytes = image_of(d, i);
+            for (int j = 0; j < DIM; j++) sum += bytes[j];
         }
         for (int c = 0; c < 10; c++) assert_int_equal(count[c], n / 10);
         double mean = sum / (double)(n * PIXELS);
