@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DRAWS = 1000 };
+enum { DRAWS = 1000, MOST_CHANNELS = 64 };
 
 static ito_status no_memory(const char *name, ito_error *err) {
     return ito_error_set(err, ITO_E_NOMEM, "%s: no memory for its samples: use fewer", name);
@@ -71,6 +71,20 @@ static ito_status open_arrays(cli_input *in, const char *name, ito_error *err) {
     return st;
 }
 
+static ito_status open_table(cli_input *in, const char *name, ito_error *err) {
+    int64_t columns = 0;
+    double *x = NULL;
+    ito_status st = ito_csv_read(name, &in->n, &columns, &x, err);
+    if (st != ITO_OK) return st;
+    if (columns != in->source->dim) {
+        free(x);
+        return ito_error_set(err, ITO_E_SHAPE, "%s: has %lld columns, %s takes %lld: use its own model", name,
+                             (long long)columns, in->source->name, (long long)in->source->dim);
+    }
+    in->points = x;
+    return ITO_OK;
+}
+
 /* ---- any */
 
 static bool is_split(const char *name) {
@@ -91,22 +105,36 @@ static ito_status open_named(cli_input *in, const char *name, ito_error *err) {
     }
     if (source->images && is_image(name)) return open_image(in, name, err);
     if (cli_ends_with(name, ".npz") || cli_ends_with(name, ".npy")) return open_arrays(in, name, err);
+    if (!source->images && cli_ends_with(name, ".csv")) return open_table(in, name, err);
     return ito_error_set(err, ITO_E_ARG, "%s: is none of %s.npz and .npy: choose one", name,
-                         source->density ? "" : "test, train, .png, .jpg, .webp, ");
+                         source->images    ? "test, train, .png, .jpg, .webp, "
+                         : source->density ? ".csv, "
+                                           : "test, train, .csv, ");
 }
 
 /* Of a split, the first images and how many there are: image files are too slow to read all. */
-static ito_status look_at_set(const cli_input *in, size_t image, cli_fingerprint *f, ito_error *err) {
+static ito_status look_at_images(cli_input *in, size_t image, ito_error *err) {
     enum { MOST = 4096 };
     ito_status st = ITO_OK;
     uint8_t *bytes = malloc(image);
     if (!bytes) return no_memory("--data", err);
-    *f = cli_fingerprint_add(*f, &in->n, sizeof in->n);
+    in->contents = cli_fingerprint_add(in->contents, &in->n, sizeof in->n);
     for (int64_t i = 0; i < in->n && i < MOST && st == ITO_OK; i++) {
         st = ito_dataset_image(in->set, i, bytes, err);
-        if (st == ITO_OK) *f = cli_fingerprint_add(*f, bytes, image);
+        if (st == ITO_OK) in->contents = cli_fingerprint_add(in->contents, bytes, image);
     }
     free(bytes);
+    return st;
+}
+
+static ito_status look_at_points(cli_input *in, ito_error *err) {
+    ito_status st = ITO_OK;
+    for (int64_t i = 0; i < in->n && st == ITO_OK; i++) {
+        double x[MOST_CHANNELS];
+        st = ito_dataset_points(in->set, 0, i, 1, x, err);
+        if (st == ITO_OK)
+            in->contents = cli_fingerprint_add(in->contents, x, (size_t)in->source->dim * sizeof *x);
+    }
     return st;
 }
 
@@ -114,12 +142,19 @@ static ito_status look_at(cli_input *in, ito_error *err) {
     const ito_data_config *data = &in->source->recipe.data;
     size_t image = (size_t)(data->image_size * data->image_size * data->channels), n = (size_t)in->n;
     in->contents = cli_fingerprint_start();
-    if (in->set) return look_at_set(in, image, &in->contents, err);
+    if (in->set && in->source->images) return look_at_images(in, image, err);
+    /* Draws follow from the seed, which callers know; the order of a file's points is its own. */
+    if (in->set) return ito_data_density(data) ? ITO_OK : look_at_points(in, err);
     if (in->points)
         in->contents =
             cli_fingerprint_add(in->contents, in->points, n * (size_t)in->source->dim * sizeof *in->points);
     if (in->images.pixels) in->contents = cli_fingerprint_add(in->contents, in->images.pixels, n * image);
     return ITO_OK;
+}
+
+bool cli_input_drawn(const cli_source *source, const char *name) {
+    if (source->density) return !name;
+    return ito_data_density(&source->recipe.data) && (!name || is_split(name));
 }
 
 ito_status cli_input_open(cli_input *in, const cli_source *source, const char *name, int64_t count,
@@ -137,7 +172,10 @@ ito_status cli_input_open(cli_input *in, const cli_source *source, const char *n
         return ito_error_set(err, ITO_E_ARG, "--count: is %lld, %s has %lld: use at most that",
                              (long long)count, name, (long long)in->n);
     }
-    if (count > 0) in->n = count;
+    if (count > 0)
+        in->n = count;
+    else if (cli_input_drawn(source, name) && in->n > DRAWS)
+        in->n = DRAWS;
     return ITO_OK;
 }
 
@@ -182,6 +220,7 @@ ito_status cli_input_states(const cli_input *in, int64_t first, int64_t n, int64
         memcpy(x, in->points + first * dim, (size_t)(n * dim) * sizeof *x);
         return ITO_OK;
     }
+    if (in->set && !in->source->images) return ito_dataset_points(in->set, in->seed, first, n, x, err);
     if (!in->set && !in->images.pixels)
         return ito_density_sample(in->source->density, in->seed, first, in->t, n, x, err);
     double *u = draw >= 0 ? malloc((size_t)dim * sizeof *u) : NULL;

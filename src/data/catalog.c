@@ -111,7 +111,8 @@ ito_status ito__source_find(const char *name, const ito__source **out, ito_error
         size_t used = strlen(known);
         snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ", sources[i].name);
     }
-    return ito_error_set(err, ITO_E_ARG, "data.dataset: \"%.64s\" is not known: use one of %s", name, known);
+    return ito_error_set(
+        err, ITO_E_ARG, "data.dataset: \"%.64s\" is not known: use one of %s, points, gmm:NAME", name, known);
 }
 
 ito_status ito__source_missing(const ito__source *s, const char *path, const char *what, ito_error *err) {

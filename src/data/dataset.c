@@ -2,6 +2,7 @@
  *
  * A data set, and the endless training stream drawn from it. Images that come in few files are prepared once,
  * on opening; image files are read and prepared when they are asked for, and kept as far as a cache goes.
+ * Points are those of points.c.
  *
  * Example number p of the stream is image perm_e(p mod size) of epoch e = p / size. Its flip and its
  * dequantization come from streams whose sample is p, so a row does not depend on the batch around it.
@@ -9,6 +10,7 @@
 #include "core/memory.h"
 #include "data/cache.h"
 #include "data/catalog.h"
+#include "data/points.h"
 
 #include <ito/data.h>
 #include <string.h>
@@ -17,12 +19,13 @@ struct ito_dataset {
     ito_data_config config;
     int64_t size, padding;
     int64_t classes;
-    int64_t dim; /* bytes of one image: C * S * S */
+    int64_t dim; /* numbers of one example: C * S * S */
     const ito__preparation *prepare;
     uint8_t *bytes; /* [size, C, S, S], or NULL: */
     ito__file_list files;
     ito__cache *cache;
-    int32_t *labels; /* NULL: none */
+    int32_t *labels;     /* NULL: none */
+    ito__points *points; /* instead of all these, where the data are points */
 };
 
 static ito_status no_memory(ito_error *err) {
@@ -32,12 +35,15 @@ static ito_status no_memory(ito_error *err) {
 
 /* ---- opening */
 
-static ito_status check_config(const ito_data_config *c, const char *split, ito_error *err) {
+static ito_status check_config(const ito_data_config *c, ito_error *err) {
+    if (c->limit >= 0) return ITO_OK;
+    return ito_error_set(err, ITO_E_ARG, "data.limit: is %lld: use 0 for all images, or a count",
+                         (long long)c->limit);
+}
+
+static ito_status check_images(const ito_data_config *c, const char *split, ito_error *err) {
     if (strcmp(split, "train") != 0 && strcmp(split, "test") != 0)
         return ito_error_set(err, ITO_E_ARG, "split: \"%.64s\" is not known: use train or test", split);
-    if (c->limit < 0)
-        return ito_error_set(err, ITO_E_ARG, "data.limit: is %lld: use 0 for all images, or a count",
-                             (long long)c->limit);
     if (c->cache_mb < 0 || c->cache_mb > INT32_MAX)
         return ito_error_set(err, ITO_E_ARG, "data.cache_mb: is %lld: use 0 for no cache, or megabytes",
                              (long long)c->cache_mb);
@@ -104,6 +110,22 @@ static ito_status take_files(ito_dataset *d, ito__raw *raw, ito_error *err) {
     return st;
 }
 
+static ito_status open_points(const ito_data_config *config, const char *split, ito_dataset **out,
+                              ito_error *err) {
+    ito_dataset *d = ito__calloc(1, sizeof *d);
+    if (d == NULL) return no_memory(err);
+    const ito_status st = ito__points_open(config, split, &d->points, err);
+    if (st == ITO_OK) {
+        d->config = *config;
+        d->size = ito__points_size(d->points);
+        d->dim = config->channels;
+        *out = d;
+        d = NULL;
+    }
+    ito_dataset_close(d);
+    return st;
+}
+
 ito_status ito_dataset_open(const ito_data_config *config, const char *split, ito_dataset **out,
                             ito_error *err) {
     const ito__source *s = NULL;
@@ -111,7 +133,9 @@ ito_status ito_dataset_open(const ito_data_config *config, const char *split, it
     ito_dataset *d = NULL;
     ito_status st;
     *out = NULL;
-    if ((st = check_config(config, split, err)) != ITO_OK) return st;
+    if ((st = check_config(config, err)) != ITO_OK) return st;
+    if (ito_data_is_points(config)) return open_points(config, split, out, err);
+    if ((st = check_images(config, split, err)) != ITO_OK) return st;
     if ((st = ito__source_find(config->dataset, &s, err)) != ITO_OK) return st;
     if ((st = check_channels(s, config, err)) != ITO_OK) return st;
     const char *path = config->path[0] != '\0' ? config->path : s->path;
@@ -144,6 +168,7 @@ done:
 
 void ito_dataset_close(ito_dataset *d) {
     if (d == NULL) return;
+    ito__points_close(d->points);
     ito__cache_free(d->cache);
     ito__file_list_release(&d->files);
     ito__free(d->labels);
@@ -181,6 +206,9 @@ ito_status ito_dataset_image(const ito_dataset *d, int64_t i, uint8_t *bytes, it
     char path[ITO__FILE_PATH];
     ito_images im = {0};
     ito_status st;
+    if (d->points != NULL)
+        return ito_error_set(err, ITO_E_ARG, "data: %s holds points, not images: read those",
+                             d->config.dataset);
     if (d->bytes != NULL) {
         memcpy(bytes, d->bytes + i * d->dim, (size_t)d->dim);
         return ITO_OK;
@@ -195,6 +223,14 @@ ito_status ito_dataset_image(const ito_dataset *d, int64_t i, uint8_t *bytes, it
     return st;
 }
 
+ito_status ito_dataset_points(const ito_dataset *d, uint64_t seed, int64_t first, int64_t n, double *x,
+                              ito_error *err) {
+    if (!d->points)
+        return ito_error_set(err, ITO_E_ARG, "data: %s holds images, not points: read those",
+                             d->config.dataset);
+    return ito__points_read(d->points, seed, first, n, x, err);
+}
+
 /* ---- the training stream */
 
 ito_status ito_dataset_order(const ito_dataset *d, uint64_t seed, int64_t first, int64_t n, int64_t *index,
@@ -205,6 +241,10 @@ ito_status ito_dataset_order(const ito_dataset *d, uint64_t seed, int64_t first,
         return ito_error_set(err, ITO_E_ARG,
                              "data: examples %lld and %lld more are outside the stream: start from 0",
                              (long long)first, (long long)n);
+    if (d->points && ito__points_endless(d->points)) {
+        for (int64_t k = 0; k < n; k++) index[k] = first + k;
+        return ITO_OK;
+    }
     int64_t *permutation = ito__alloc((size_t)d->size, sizeof *permutation);
     if (permutation == NULL) return no_memory(err);
     for (int64_t k = 0; k < n; k++) {
@@ -241,6 +281,19 @@ static void example(const ito_dataset *d, uint64_t seed, int64_t position, const
     }
 }
 
+static ito_status points_batch(const ito_dataset *d, uint64_t seed, int64_t n, const int64_t *index, float *x,
+                               ito_error *err) {
+    double *rows = ito__alloc((size_t)n, (size_t)d->dim * sizeof *rows);
+    ito_status st = rows ? ITO_OK : no_memory(err);
+    for (int64_t k = 0, run; k < n && st == ITO_OK; k += run) {
+        for (run = 1; k + run < n && index[k + run] == index[k] + run;) run++;
+        st = ito__points_read(d->points, seed, index[k], run, rows + k * d->dim, err);
+    }
+    for (int64_t j = 0; j < n * d->dim && st == ITO_OK; j++) x[j] = (float)rows[j];
+    ito__free(rows);
+    return st;
+}
+
 ito_status ito_dataset_batch(const ito_dataset *d, uint64_t seed, int64_t first, int64_t n, float *x,
                              ito_error *err) {
     ito_status st;
@@ -252,6 +305,10 @@ ito_status ito_dataset_batch(const ito_dataset *d, uint64_t seed, int64_t first,
         goto done;
     }
     if ((st = ito_dataset_order(d, seed, first, n, index, err)) != ITO_OK) goto done;
+    if (d->points) {
+        st = points_batch(d, seed, n, index, x, err);
+        goto done;
+    }
     for (int64_t k = 0; k < n; k++) {
         if ((st = ito_dataset_image(d, index[k], bytes, err)) != ITO_OK) goto done;
         example(d, seed, first + k, bytes, u, x + k * d->dim);

@@ -60,19 +60,22 @@ static const ito__field fields[] = {
     {"", "name", offsetof(ito_recipe, name), ITO__FIELD_NAME, .help = "names the run directory runs/<name>/",
      .capacity = sizeof(((ito_recipe *)0)->name)},
 
-    {AT(data, dataset), ITO__FIELD_NAME, .help = "fashion_mnist, cifar10, folder, ...: see docs/data.md",
+    {AT(data, dataset), ITO__FIELD_NAME,
+     .help = "fashion_mnist, cifar10, folder, ...: see docs/data.md; points (of a file) or gmm:NAME (drawn)",
      CAPACITY(data, dataset)},
     {AT(data, path), ITO__FIELD_TEXT,
-     .help = "where its files are; empty: data/NAME, or where its Debian package puts them",
+     .help =
+         "where its files are; empty: data/NAME, or where its Debian package puts them; points: .npz, .npy "
+         "or .csv",
      CAPACITY(data, path)},
     {AT(data, image_size), ITO__FIELD_INT, 1, 4096,
-     .help = "pixels a side; images are resized, those of MNIST's family padded"},
-    {AT(data, channels), ITO__FIELD_INT, 1, 64, .help = "1 grey, 3 colour"},
+     .help = "pixels a side; images are resized, those of MNIST's family padded; points: 1"},
+    {AT(data, channels), ITO__FIELD_INT, 1, 64, .help = "1 grey, 3 colour; points: their numbers"},
     {AT(data, centered), ITO__FIELD_BOOL, .help = "states in [-1, 1]; otherwise in [0, 1]"},
     {AT(data, uniform_dequantization), ITO__FIELD_BOOL, .help = "train on (byte + u) / 256"},
     {AT(data, random_flip), ITO__FIELD_BOOL, .help = "mirror half of the training images"},
     {AT(data, class_folders), ITO__FIELD_BOOL, .help = "image files: each sub-folder is a class"},
-    {AT(data, limit), ITO__FIELD_INT, 0, BIG, .help = "use the first images only; 0: all"},
+    {AT(data, limit), ITO__FIELD_INT, 0, BIG, .help = "use the first images or points only; 0: all"},
     {AT(data, cache_mb), ITO__FIELD_INT, 0, 1e9,
      .help = "image files: keep so many megabytes of prepared images in memory"},
 
@@ -141,7 +144,7 @@ static const ito__field fields[] = {
     {AT(objective, likelihood_weighting), ITO__FIELD_BOOL, .help = "weight by g(t)^2, [ML]"},
     {AT(objective, eps), ITO__FIELD_REAL, 1e-12, 1, .help = "the smallest t"},
 
-    {AT(training, batch_size), ITO__FIELD_INT, 1, 1e9, .help = "images a step"},
+    {AT(training, batch_size), ITO__FIELD_INT, 1, 1e9, .help = "images or points a step"},
     {AT(training, steps), ITO__FIELD_INT, 1, BIG, .help = "of the whole training"},
     {AT(training, seed), ITO__FIELD_SEED, .help = "of every random draw"},
     {AT(training, lr), ITO__FIELD_REAL, 0, 1e3, .help = "Adam's learning rate"},
@@ -157,8 +160,9 @@ static const ito__field fields[] = {
     {AT(training, log_every), ITO__FIELD_INT, 1, BIG, .help = "steps between lines of log.jsonl"},
     {AT(training, checkpoint_every), ITO__FIELD_INT, 1, BIG, .help = "steps between checkpoints"},
     {AT(training, keep_checkpoints), ITO__FIELD_INT, 1, 1e6, .help = "older ones are removed"},
-    {AT(training, sample_every), ITO__FIELD_INT, 0, BIG, .help = "steps between sample grids; 0: none"},
-    {AT(training, sample_count), ITO__FIELD_INT, 1, 65536, .help = "images of a sample grid"},
+    {AT(training, sample_every), ITO__FIELD_INT, 0, BIG,
+     .help = "steps between pictures of samples; 0: none"},
+    {AT(training, sample_count), ITO__FIELD_INT, 1, 65536, .help = "images or points of such a picture"},
 
     {AT(sampling, sampler), ITO__FIELD_WORD, .help = "pc, ode, ...: see ito help sample",
      CAPACITY(sampling, sampler), .name_at = sampler_at},

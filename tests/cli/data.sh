@@ -31,6 +31,7 @@ resumes() {
 
 every_published_recipe_says_what_data_it_needs() {
     for recipe in recipes/*/*.yaml; do
+        case $recipe in recipes/points/*) continue ;; esac # drawn, not read
         run 1 train "$recipe" --quiet --out "$HERE/none" --set data.path="$HERE/nowhere" &&
             error_says 'nowhere' 'is missing' 'set data.path to' || return 1
     done
