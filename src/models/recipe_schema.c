@@ -60,18 +60,24 @@ static const ito__field fields[] = {
     {"", "name", offsetof(ito_recipe, name), ITO__FIELD_NAME, .help = "names the run directory runs/<name>/",
      .capacity = sizeof(((ito_recipe *)0)->name)},
 
-    {AT(data, dataset), ITO__FIELD_NAME, .help = "fashion_mnist, ..., points (of a file) or gmm:NAME (drawn)",
+    {AT(data, dataset), ITO__FIELD_NAME,
+     .help = "fashion_mnist, cifar10, folder, ...: see docs/data.md; points (of a file) or gmm:NAME (drawn)",
      CAPACITY(data, dataset)},
     {AT(data, path), ITO__FIELD_TEXT,
-     .help = "folder of its files; empty: where its Debian package puts them; points: .npz, .npy or .csv",
+     .help =
+         "where its files are; empty: data/NAME, or where its Debian package puts them; points: .npz, .npy "
+         "or .csv",
      CAPACITY(data, path)},
     {AT(data, image_size), ITO__FIELD_INT, 1, 4096,
-     .help = "pixels a side; smaller images are padded with background; points: 1"},
+     .help = "pixels a side; images are resized, those of MNIST's family padded; points: 1"},
     {AT(data, channels), ITO__FIELD_INT, 1, 64, .help = "1 grey, 3 colour; points: their numbers"},
     {AT(data, centered), ITO__FIELD_BOOL, .help = "states in [-1, 1]; otherwise in [0, 1]"},
     {AT(data, uniform_dequantization), ITO__FIELD_BOOL, .help = "train on (byte + u) / 256"},
     {AT(data, random_flip), ITO__FIELD_BOOL, .help = "mirror half of the training images"},
+    {AT(data, class_folders), ITO__FIELD_BOOL, .help = "image files: each sub-folder is a class"},
     {AT(data, limit), ITO__FIELD_INT, 0, BIG, .help = "use the first images or points only; 0: all"},
+    {AT(data, cache_mb), ITO__FIELD_INT, 0, 1e9,
+     .help = "image files: keep so many megabytes of prepared images in memory"},
 
     {"sde", "type", offsetof(ito_recipe, sde.kind), ITO__FIELD_ENUM,
      .help = "ve, vp or subvp: [SDE] Eqs 9-12", .words = sde_words},
@@ -206,7 +212,8 @@ bool ito__field_applies(const ito__field *field, ito_architecture a) {
 ito_recipe ito_recipe_default(void) {
     ito_recipe r = {
         .name = "unnamed",
-        .data = {.dataset = "fashion_mnist", .image_size = 32, .channels = 1, .centered = true},
+        .data =
+            {.dataset = "fashion_mnist", .image_size = 32, .channels = 1, .centered = true, .cache_mb = 512},
         .sde = ito_sde_default(ITO_SDE_VP),
         .network = ito_network_default(),
         .objective = {.continuous = true, .reduce_mean = true, .eps = 1e-5},
