@@ -157,9 +157,14 @@ ito_status ito_network_score_bytes(const ito_network_config *c, const ito_networ
 void ito_network_score_free(ito_network_score *s);
 ito_score ito_network_score_view(ito_network_score *s); /* borrowed */
 /* The raw network: out[k] = net(x[k], labels[k]); x, out [n, C, S, S] floats, labels [n]; of the options'
- * class. */
+ * class and guidance, which weighs outputs as it does scores. */
 ito_status ito_network_score_forward(ito_network_score *s, int64_t n, const float *x, const float *labels,
                                      float *out, ito_error *err);
+/* The same with a class for each row: classes [n], 0 .. config.classes - 1, or -1 for none. ARG names the
+ * first row whose class the network has not. */
+ito_status ito_network_score_forward_classes(ito_network_score *s, int64_t n, const float *x,
+                                             const float *labels, const int64_t *classes, float *out,
+                                             ito_error *err);
 const ito_plan *ito_network_score_plan(const ito_network_score *s); /* of the forward pass; borrowed */
 
 #if defined(__GNUC__)
