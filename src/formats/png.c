@@ -3,6 +3,7 @@
  * PNG through libspng: any PNG in (as 8-bit grey or RGB), 8-bit grey or RGB out.
  */
 #include "core/memory.h"
+#include "formats/checksums.h"
 #include "formats/files.h"
 
 #include <ito/formats.h>
@@ -97,13 +98,14 @@ ito_status ito_png_read(const char *path, ito_images *out, ito_error *err) {
         st = ito_error_set(err, ITO_E_FORMAT, "%s: is empty, expected a PNG image: get it again", path);
         goto done;
     }
-    png = spng_ctx_new(0);
+    png = spng_ctx_new(ITO__CHECKSUMS_COUNT ? 0 : SPNG_CTX_IGNORE_ADLER32);
     if (png == NULL) {
         st = unreadable(path, SPNG_EMEM, err);
         goto done;
     }
     if ((code = spng_set_image_limits(png, MAX_SIDE, MAX_SIDE)) != SPNG_OK ||
         (code = spng_set_chunk_limits(png, MAX_CHUNK, 4 * (size_t)MAX_CHUNK)) != SPNG_OK ||
+        (!ITO__CHECKSUMS_COUNT && (code = spng_set_crc_action(png, SPNG_CRC_USE, SPNG_CRC_USE)) != SPNG_OK) ||
         (code = spng_set_png_buffer(png, file, length)) != SPNG_OK ||
         (code = spng_get_ihdr(png, &header)) != SPNG_OK) {
         st = unreadable(path, code, err);
