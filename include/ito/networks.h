@@ -44,6 +44,13 @@ typedef enum ito_activation {
     ITO_ACTIVATION_RELU,
     ITO_ACTIVATION_LRELU /* x > 0 ? x : x / 5 */
 } ito_activation;
+/* Norms of NCSNv2, each channel of an image by itself: */
+typedef enum ito_normalization {
+    ITO_NORMALIZATION_INSTANCE_PLUS, /* "InstanceNorm++" [NCSN] App. A: mean and variance, and the means' own
+                                      */
+    ITO_NORMALIZATION_INSTANCE,      /* "InstanceNorm": mean 0, variance 1, nothing learned */
+    ITO_NORMALIZATION_VARIANCE       /* "VarianceNorm": alpha x / sqrt(variance), the mean stays */
+} ito_normalization;
 typedef enum ito_resblock { ITO_RESBLOCK_BIGGAN, ITO_RESBLOCK_DDPM } ito_resblock;
 typedef enum ito_time_embedding { ITO_EMBEDDING_POSITIONAL, ITO_EMBEDDING_FOURIER } ito_time_embedding;
 typedef enum ito_progressive {
@@ -68,6 +75,9 @@ typedef struct ito_network_config {
     int64_t num_scales;          /* 1000 */
     int64_t nf;                  /* 128; mlp: width of its layers */
     ito_activation nonlinearity; /* swish; NCSN, NCSNv2: elu */
+    /* NCSNv2; NCSN has the first alone, conditioned on the label. With InstanceNorm the norm before the last
+     * convolution adds num_scales to the variance, as the published code comes to do. */
+    ito_normalization normalization; /* InstanceNorm++ */
     /* NCSN++ and DDPM */
     int levels;                      /* entries of ch_mult */
     int64_t ch_mult[ITO_MAX_LEVELS]; /* 1, 2, 2, 2 */
