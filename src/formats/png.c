@@ -3,6 +3,7 @@
  * PNG through libspng: any PNG in (as 8-bit grey or RGB), 8-bit grey or RGB out.
  */
 #include "core/memory.h"
+#include "formats/checksums.h"
 #include "formats/image_file.h"
 
 #include <spng.h>
@@ -88,10 +89,11 @@ ito_status ito__png_decode(const char *path, const void *file, size_t length, it
     ito_images read = {0};
     ito_status st;
     int code;
-    spng_ctx *png = spng_ctx_new(0);
+    spng_ctx *png = spng_ctx_new(ITO__CHECKSUMS_COUNT ? 0 : SPNG_CTX_IGNORE_ADLER32);
     if (png == NULL) return unreadable(path, SPNG_EMEM, err);
     if ((code = spng_set_image_limits(png, MAX_SIDE, MAX_SIDE)) != SPNG_OK ||
         (code = spng_set_chunk_limits(png, MAX_CHUNK, 4 * (size_t)MAX_CHUNK)) != SPNG_OK ||
+        (!ITO__CHECKSUMS_COUNT && (code = spng_set_crc_action(png, SPNG_CRC_USE, SPNG_CRC_USE)) != SPNG_OK) ||
         (code = spng_set_png_buffer(png, file, length)) != SPNG_OK ||
         (code = spng_get_ihdr(png, &header)) != SPNG_OK) {
         st = unreadable(path, code, err);

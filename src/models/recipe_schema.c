@@ -27,6 +27,10 @@ static const char *const activation_words[] = {[ITO_ACTIVATION_SWISH] = "swish",
                                                [ITO_ACTIVATION_RELU] = "relu",
                                                [ITO_ACTIVATION_LRELU] = "lrelu",
                                                NULL};
+static const char *const normalization_words[] = {[ITO_NORMALIZATION_INSTANCE_PLUS] = "InstanceNorm++",
+                                                  [ITO_NORMALIZATION_INSTANCE] = "InstanceNorm",
+                                                  [ITO_NORMALIZATION_VARIANCE] = "VarianceNorm",
+                                                  NULL};
 static const char *const resblock_words[] = {
     [ITO_RESBLOCK_BIGGAN] = "biggan", [ITO_RESBLOCK_DDPM] = "ddpm", NULL};
 static const char *const embedding_words[] = {
@@ -54,6 +58,7 @@ static const char *sampler_at(int index) {
 #define UNET     .architectures = OF(NCSNPP) | OF(DDPM)
 #define PP_MLP   .architectures = OF(NCSNPP) | OF(MLP)
 #define UNET_MLP .architectures = OF(NCSNPP) | OF(DDPM) | OF(MLP)
+#define NCSN     .architectures = OF(NCSN) | OF(NCSNV2_64) | OF(NCSNV2_128) | OF(NCSNV2_256)
 #define BIG      1e15 /* every whole number up to here is a double, so ranges of counts can be doubles */
 
 static const ito__field fields[] = {
@@ -94,6 +99,8 @@ static const ito__field fields[] = {
     {AT(network, nf), ITO__FIELD_INT, 1, 65536, .help = "channels at full resolution; mlp: width"},
     {AT(network, nonlinearity), ITO__FIELD_ENUM, .help = "swish, elu, relu or lrelu",
      .words = activation_words},
+    {AT(network, normalization), ITO__FIELD_ENUM, .help = "InstanceNorm++, InstanceNorm or VarianceNorm",
+     .words = normalization_words, NCSN},
     {AT(network, ch_mult), ITO__FIELD_LIST, 1, 1024, .help = "channels of each level, as multiples of nf",
      CAPACITY(network, ch_mult), .count_offset = offsetof(ito_recipe, network.levels), UNET},
     {AT(network, num_res_blocks), ITO__FIELD_INT, 1, 256,
@@ -196,6 +203,7 @@ static const ito__field fields[] = {
 #undef UNET
 #undef PP_MLP
 #undef UNET_MLP
+#undef NCSN
 #undef BIG
 
 static const int field_count = (int)(sizeof fields / sizeof *fields);

@@ -119,21 +119,31 @@ static int make_pictures(const char *folder, int64_t n) {
 
 /* ---- tensors */
 
-static int make_input(const char *path, int64_t n, int64_t channels, int64_t size) {
-    ito_tensor t[2] = {{.name = "x", .dtype = ITO_DTYPE_F32, .rank = 4, .dim = {n, channels, size, size}},
-                       {.name = "labels", .dtype = ITO_DTYPE_F32, .rank = 1, .dim = {n}, .count = n}};
+/* class: of all rows, -2 for a file without classes. */
+static int make_input(const char *path, int64_t n, int64_t channels, int64_t size, int64_t class) {
+    ito_tensor t[3] = {{.name = "x", .dtype = ITO_DTYPE_F32, .rank = 4, .dim = {n, channels, size, size}},
+                       {.name = "labels", .dtype = ITO_DTYPE_F32, .rank = 1, .dim = {n}, .count = n},
+                       {.name = "classes", .dtype = ITO_DTYPE_F32, .rank = 1, .dim = {n}, .count = n}};
     t[0].count = n * channels * size * size;
     double *normal = calloc((size_t)t[0].count, sizeof *normal);
-    float *x = calloc((size_t)(t[0].count + n), sizeof *x);
+    float *x = calloc((size_t)(t[0].count + 2 * n), sizeof *x);
+    const int count = class < -1 ? 2 : 3;
     int status = 1;
     if (normal && x) {
         ito_random_normal((ito_stream){.seed = 2, .purpose = ITO_RNG_USER}, 0, t[0].count, normal);
         for (int64_t i = 0; i < t[0].count; i++) x[i] = (float)normal[i];
-        for (int64_t k = 0; k < n; k++) x[t[0].count + k] = (float)(100 * (k + 1));
+        for (int64_t k = 0; k < n; k++) {
+            x[t[0].count + k] = (float)(100 * (k + 1));
+            x[t[0].count + n + k] = (float)class;
+        }
         t[0].data = x;
         t[1].data = x + t[0].count;
-        status =
-            ito_safetensors_write(path, 2, t, 0, NULL, NULL) == ITO_OK ? 0 : fail("cannot write the input");
+        t[2].data = x + t[0].count + n;
+        const size_t length = strlen(path);
+        const bool npz = length > 4 && strcmp(path + length - 4, ".npz") == 0;
+        const ito_status st =
+            npz ? ito_npz_write(path, count, t, NULL) : ito_safetensors_write(path, count, t, 0, NULL, NULL);
+        status = st == ITO_OK ? 0 : fail("cannot write the input");
     }
     free(x);
     free(normal);
@@ -316,9 +326,9 @@ int main(int argc, char **argv) {
     if (argc == 4 && strcmp(argv[1], "idx") == 0) return make_idx(argv[2], atoll(argv[3]));
     if (argc == 4 && strcmp(argv[1], "cifar") == 0) return make_cifar(argv[2], atoll(argv[3]));
     if (argc == 4 && strcmp(argv[1], "pictures") == 0) return make_pictures(argv[2], atoll(argv[3]));
-    if (argc == 6 && strcmp(argv[1], "input") == 0) {
-        return make_input(argv[2], atoll(argv[3]), atoll(argv[4]), atoll(argv[5]));
-    }
+    if ((argc == 6 || argc == 7) && strcmp(argv[1], "input") == 0)
+        return make_input(argv[2], atoll(argv[3]), atoll(argv[4]), atoll(argv[5]),
+                          argc == 7 ? atoll(argv[6]) : -2);
     if (argc == 4 && strcmp(argv[1], "difference") == 0) return print_difference(argv[2], argv[3]);
     if (argc == 5 && strcmp(argv[1], "far") == 0) return print_far(argv[2], argv[3], argv[4]);
     if (argc == 7 && strcmp(argv[1], "close") == 0) return print_distance(argv + 2);
