@@ -99,7 +99,12 @@ static double best_seconds(const ito_plan *p, const ito_node *n, dnnl_stream_t s
     if (n->op == ITO__OP_CONV2D) bare.n_in = 2;
     trial t = {.plan = p, .op = n->op, .stream = stream};
     const dnnl_alg_kind_t algorithms[2] = {dnnl_convolution_direct, dnnl_convolution_winograd};
-    for (int i = 0; i < 4; i++) ito__conv_implementations(p, &bare, algorithms[i / 2], i % 2, time_one, &t);
+    for (int i = 0; i < 4; i++) {
+        ito__conv_way way = {algorithms[i / 2], dnnl_f32, i % 2};
+        ito__conv_implementations(p, &bare, way, time_one, &t);
+        way.type = dnnl_bf16;
+        if (p->options.precision == ITO_BF16) ito__conv_implementations(p, &bare, way, time_one, &t);
+    }
     *out_of_memory |= t.out_of_memory;
     return t.best;
 }

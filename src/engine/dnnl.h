@@ -9,10 +9,12 @@
 
 #include "engine/plan.h"
 
-dnnl_memory_desc_t ito__image_md(ito_shape s, int64_t block);
+dnnl_memory_desc_t ito__image_md(ito_shape s, int64_t block, dnnl_data_type_t type);
 dnnl_memory_desc_t ito__open_md(dnnl_memory_desc_t md); /* the same with its layout left open */
 dnnl_memory_desc_t ito__flat_md(int64_t n);
 int64_t ito__image_block(const ito_plan *p, ito_shape s);
+/* As values of the plan are stored. */
+dnnl_data_type_t ito__stored_type(const ito_plan *p, int64_t block);
 const char *ito__implementation(const_dnnl_primitive_desc_t pd);
 dnnl_primitive_attr_t ito__dnnl_attributes(void); /* scratchpad from the caller; NULL when memory ran out */
 
@@ -45,9 +47,15 @@ typedef struct ito__conv_shapes {
 ito__conv_shapes ito__conv_of(const ito_node *n);
 double ito__conv_flops(const ito__conv_shapes *s);
 
-/* Walks the implementations of a convolution op under an algorithm, layouts ours or left open, calling visit
- * for each until it returns true; visit owns pd. */
-void ito__conv_implementations(const ito_plan *p, const ito_node *n, dnnl_alg_kind_t algorithm, bool open,
+/* A way to compute a convolution. */
+typedef struct ito__conv_way {
+    dnnl_alg_kind_t algorithm;
+    dnnl_data_type_t type; /* of what is multiplied */
+    bool open;             /* layouts are oneDNN's choice, not ours */
+} ito__conv_way;
+/* Walks oneDNN's implementations of a convolution op in one way, calling visit for each until it returns
+ * true; visit owns pd. */
+void ito__conv_implementations(const ito_plan *p, const ito_node *n, ito__conv_way way,
                                bool (*visit)(void *self, dnnl_primitive_desc_t pd), void *self);
 
 #endif
