@@ -44,8 +44,10 @@ def answer(words):
 class Peers:
     """The Pythons with PyTorch, and the variants of a network that each can run."""
 
-    def __init__(self, quick):
+    def __init__(self, quick, alone):
         self.quick, self.python, self.notes = quick, {}, []
+        if alone:
+            return
         for path in ["/usr/bin/python3", os.environ.get("ITO_BENCH_PYTHON")]:
             if path and shutil.which(path):
                 self.add(path)
@@ -69,13 +71,14 @@ class Peers:
                 parts.append(f"ONNX Runtime {found['onnxruntime']}")
         return parts
 
-    def variants(self, precision, work):
-        """Options of `peer.py time`, with the Python of each and the column that its best time belongs to."""
+    def variants(self, precision, work, compiled=False):
+        """Options of `peer.py time`, with the Python of each and the column that its best time belongs to. Compiling takes
+        minutes, so whoever repeats a measurement asks for it once."""
         for path, found in self.python.items():
             name = f"PyTorch {found['torch']}"
             for layout in ["channels_last"] if self.quick else ["channels_last", "contiguous"]:
                 yield name, path, ["--layout", layout, "--precision", precision, "--work", *work]
-            if not self.quick and int(found["torch"].split(".")[0]) >= 2:
+            if compiled and not self.quick and int(found["torch"].split(".")[0]) >= 2:
                 yield f"{name} compiled", path, ["--backend", "compile", "--precision", precision, "--work", *work]
             if "onnxruntime" in found and precision == "f32" and "forward" in work:
                 yield f"ONNX Runtime {found['onnxruntime']}", path, ["--backend", "onnx", "--work", "forward"]
@@ -84,9 +87,9 @@ class Peers:
 class Bench:
     """Everything measured so far: `value[row][column]` is a list with one number a round."""
 
-    def __init__(self, ito, folder, quick):
+    def __init__(self, ito, folder, quick, alone):
         self.ito, self.folder, self.quick = ito, folder, quick
-        self.peers = Peers(quick)
+        self.peers = Peers(quick, alone)
         self.value, self.notes, self.given_up = {}, list(self.peers.notes), set()
         self.machine = answer([ito, "bench", "machine", "--quiet", "--json"])
         os.makedirs(folder, exist_ok=True)

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures ito beside its peers on this machine, prints one table, and puts it into docs/performance.md.
 
-    performance.py BUILD_FOLDER [--quick] [--keep]
+    performance.py BUILD_FOLDER [--quick] [--alone] [--page FILE]
 
---quick takes some minutes instead of half an hour: fewer rounds, no compiled peers, small sizes; it prints the table and
-leaves the page alone. --keep writes the page all the same. The numbers stay in BUILD_FOLDER/bench/results.json.
+--quick takes some minutes instead of most of an hour: one round, no compiled peers, small sizes; it leaves the page alone.
+--alone leaves the peers out. --page names another page, and one to write after --quick. All numbers stay in
+BUILD_FOLDER/bench/results.json.
 """
+import argparse
 import json
 import os
-import sys
 
 import measure
 import tables
@@ -24,7 +25,7 @@ SAMPLE_STEPS = 50  # of the cold start: the fewest, rounded, that the VP chain a
 
 def networks(bench, precisions):
     """Forward and training of the networks, ito and peers in turns; memory and the sampler's step in the first round."""
-    rounds, runs = (1, 2) if bench.quick else (3, 3)
+    rounds, runs = (1, 2) if bench.quick else (2, 3)
     for name, recipe, batch in NETWORKS[::2] if bench.quick else NETWORKS:
         folder = bench.prepare(recipe)
         for turn in range(rounds):
@@ -34,8 +35,8 @@ def networks(bench, precisions):
                 first = turn == 0
                 result = bench.network(recipe, *options, *([] if first else ["--no-limit", "--only", "forward,train"]))
                 keep_network(bench, row, result)
-                # Batch 1 is for inference.
-                for column, path, variant in bench.peers.variants(precision, ["forward", "train"] if batch > 1 else ["forward"]):
+                works = ["forward", "train"] if batch > 1 else ["forward"]  # batch 1 is for inference
+                for column, path, variant in bench.peers.variants(precision, works, compiled=first):
                     answer = bench.peer(recipe, folder, path, [*variant, "--batch", batch, "--runs", runs])
                     keep_peer(bench, row, column, answer)
 
@@ -124,10 +125,15 @@ def batches(bench):
 
 
 def main():
-    if len(sys.argv) < 2 or set(sys.argv[2:]) - {"--quick", "--keep"}:
-        sys.exit(f"performance.py: give the build folder, then --quick or --keep\n{__doc__}")
-    build, quick = os.path.abspath(sys.argv[1]), "--quick" in sys.argv
-    bench = measure.Bench(os.path.join(build, "ito"), os.path.join(build, "bench"), quick)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("build")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--alone", action="store_true")
+    parser.add_argument("--page")
+    arguments = parser.parse_args()
+    build = os.path.abspath(arguments.build)
+    page = arguments.page or (None if arguments.quick else os.path.join(measure.ROOT, "docs/performance.md"))
+    bench = measure.Bench(os.path.join(build, "ito"), os.path.join(build, "bench"), arguments.quick, arguments.alone)
     busy = os.getloadavg()[0]
     if busy > 1:
         bench.note(f"the machine does other work (load {busy:.1f}): figures are worse than they could be")
@@ -140,8 +146,8 @@ def main():
     text = tables.whole(bench)
     with open(os.path.join(bench.folder, "results.json"), "w") as file:
         json.dump(tables.plain(bench), file, indent=1)
-    if not quick or "--keep" in sys.argv:
-        tables.renew_page(os.path.join(measure.ROOT, "docs/performance.md"), text)
+    if page:
+        tables.renew_page(page, text)
     print(text, end="")
 
 

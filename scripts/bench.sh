@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # What `make bench` runs: ito beside its peers on this machine, one table. docs/performance.md gets it, except after --quick.
-#   bench.sh BUILD_FOLDER [--quick] [--keep]
+#   bench.sh BUILD_FOLDER [--quick] [--alone] [--page FILE]      as bench/performance.py says
 set -eu
 build=$1
 shift
