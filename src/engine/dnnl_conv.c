@@ -7,7 +7,7 @@
  * again with the layouts left open, and conversions are added. Weights are always in the layout that the
  * implementation likes best: packed by a step of the plan, once if the plan is frozen.
  */
-#include "engine/dnnl.h"
+#include "engine/conv_tuned.h"
 
 #include <string.h>
 
@@ -54,19 +54,19 @@ static ito_status describe_conv(ito__op op, const ito__conv_shapes *s, dnnl_alg_
     return st == dnnl_success ? ITO_OK : ITO_E_UNSUPPORTED;
 }
 
-void ito__conv_implementations(const ito_plan *p, const ito_node *n, dnnl_alg_kind_t algorithm, bool open,
+void ito__conv_implementations(const ito_plan *p, const ito_node *n, ito__conv_way way,
                                bool (*visit)(void *self, dnnl_primitive_desc_t pd), void *self) {
     ito__conv_shapes s = ito__conv_of(n);
     dnnl_memory_desc_t src = ito__image_md(s.image, ito__image_block(p, s.image));
     dnnl_memory_desc_t dst = ito__image_md(s.result, ito__image_block(p, s.result));
-    if (open) src = ito__open_md(src), dst = ito__open_md(dst);
+    if (way.open) src = ito__open_md(src), dst = ito__open_md(dst);
     dnnl_prop_kind_t forward = p->options.frozen ? dnnl_forward_inference : dnnl_forward_training;
     dnnl_convolution_desc_t d, fd;
     dnnl_primitive_desc_t hint = NULL;
     dnnl_primitive_attr_t attr = ito__dnnl_attributes();
     dnnl_primitive_desc_iterator_t it = NULL;
     bool found = false;
-    if (!attr || describe_conv(n->op, &s, algorithm, forward, &src, &dst, &d) != ITO_OK) goto done;
+    if (!attr || describe_conv(n->op, &s, way.algorithm, forward, &src, &dst, &d) != ITO_OK) goto done;
     if (n->op != ITO__OP_CONV2D) { /* oneDNN wants the forward pass beside a gradient */
         if (describe_conv(ITO__OP_CONV2D, &s, dnnl_convolution_direct, dnnl_forward_training, &src, &dst,
                           &fd) != ITO_OK ||
@@ -99,10 +99,10 @@ static bool take(void *self, dnnl_primitive_desc_t pd) {
     return t->found != NULL;
 }
 
-static dnnl_primitive_desc_t first_implementation(const ito_plan *p, const ito_node *n,
-                                                  dnnl_alg_kind_t algorithm, bool open, bool last_resort) {
+static dnnl_primitive_desc_t first_implementation(const ito_plan *p, const ito_node *n, ito__conv_way way,
+                                                  bool last_resort) {
     taker t = {last_resort, NULL};
-    ito__conv_implementations(p, n, algorithm, open, take, &t);
+    ito__conv_implementations(p, n, way, take, &t);
     return t.found;
 }
 
@@ -115,46 +115,55 @@ static bool try_winograd(const ito_plan *p, const ito__conv_shapes *s) {
 }
 
 static dnnl_primitive_desc_t choose_conv(const ito_plan *p, const ito_node *n, const ito__conv_shapes *s) {
+    const ito__conv_way winograd = {dnnl_convolution_winograd, dnnl_f32, false};
+    ito__conv_way ours = {dnnl_convolution_direct, dnnl_f32, false}, open = ours;
+    open.open = true;
     dnnl_primitive_desc_t pd = NULL;
-    if (try_winograd(p, s)) pd = first_implementation(p, n, dnnl_convolution_winograd, false, false);
-    if (!pd) pd = first_implementation(p, n, dnnl_convolution_direct, false, false);
-    if (!pd) pd = first_implementation(p, n, dnnl_convolution_direct, true, false);
-    if (!pd) pd = first_implementation(p, n, dnnl_convolution_direct, false, true);
+    if (try_winograd(p, s)) pd = first_implementation(p, n, winograd, false);
+    if (!pd) pd = first_implementation(p, n, ours, false);
+    if (!pd) pd = first_implementation(p, n, open, false);
+    if (!pd) pd = first_implementation(p, n, ours, true);
     return pd;
 }
 
-/* One side of a convolution: which descriptor oneDNN asks for it, and under which argument name. */
-typedef struct side {
-    const ito_node *node;
-    int arg;
-    dnnl_query_t query;
-    bool weights;
-} side;
+void ito__conv_sides(const ito_node *n, ito__conv_side sides[ITO__CONV_SIDES]) {
+    ito__conv_shapes s = ito__conv_of(n);
+    bool gx = n->op == ITO__OP_CONV2D_GRAD_X, gw = n->op == ITO__OP_CONV2D_GRAD_W;
+    sides[0] = (ito__conv_side){s.x, gx ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC,
+                                gx ? dnnl_query_diff_src_md : dnnl_query_src_md, false};
+    sides[1] = (ito__conv_side){s.w, gw ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS,
+                                gw ? dnnl_query_diff_weights_md : dnnl_query_weights_md, true};
+    sides[2] = (ito__conv_side){s.y, gx || gw ? DNNL_ARG_DIFF_DST : DNNL_ARG_DST,
+                                gx || gw ? dnnl_query_diff_dst_md : dnnl_query_dst_md, false};
+}
+
+dnnl_memory_desc_t ito__stored_md(const ito_plan *p, const ito__conv_side *side) {
+    return ito__image_md(side->node->shape, side->weights ? 1 : ito__image_block(p, side->node->shape));
+}
 
 void ito__lower_conv(ito__lowering *l, const ito_node *n) {
     ito_plan *p = l->plan;
     ito__conv_shapes s = ito__conv_of(n);
     dnnl_primitive_desc_t pd = choose_conv(p, n, &s);
+    if (pd) pd = ito__tuned_conv(l, n, pd);
     if (!pd) {
         ito__fail(l, ITO_E_UNSUPPORTED, "%s: oneDNN has no implementation for %s: report the shape", n->scope,
                   ito__op_name(n->op));
         return;
     }
-    bool gx = n->op == ITO__OP_CONV2D_GRAD_X, gw = n->op == ITO__OP_CONV2D_GRAD_W;
-    side sides[3] = {
-        {s.x, gx ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, gx ? dnnl_query_diff_src_md : dnnl_query_src_md, false},
-        {s.w, gw ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS,
-         gw ? dnnl_query_diff_weights_md : dnnl_query_weights_md, true},
-        {s.y, gx || gw ? DNNL_ARG_DIFF_DST : DNNL_ARG_DST,
-         gx || gw ? dnnl_query_diff_dst_md : dnnl_query_dst_md, false}};
-    ito__request r = {
-        .node = n, .verb = ito__op_name(n->op), .pd = pd, .n_args = 3, .flops = ito__conv_flops(&s)};
+    ito__conv_side sides[ITO__CONV_SIDES];
+    ito__conv_sides(n, sides);
+    ito__request r = {.node = n,
+                      .verb = ito__op_name(n->op),
+                      .pd = pd,
+                      .n_args = ITO__CONV_SIDES,
+                      .flops = ito__conv_flops(&s)};
     int result = -1;
     dnnl_memory_desc_t result_md = {0};
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < ITO__CONV_SIDES; i++) {
         const ito_node *x = sides[i].node;
         int64_t block = sides[i].weights ? 1 : ito__image_block(p, x->shape);
-        dnnl_memory_desc_t ours = ito__image_md(x->shape, block),
+        dnnl_memory_desc_t ours = ito__stored_md(p, &sides[i]),
                            want = *dnnl_primitive_desc_query_md(pd, sides[i].query, 0);
         int v;
         if (x == n) {
