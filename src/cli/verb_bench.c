@@ -6,6 +6,7 @@
 #include "bench.h"
 #include "network.h"
 #include "progress.h"
+#include "tuning.h"
 
 #include <cjson/cJSON.h>
 #include <inttypes.h>
@@ -399,8 +400,11 @@ static ito_status bench_network(const cli_bench_options *o, ito_error *err) {
         .gradient = {.title = "input gradient", .key = "input_gradient", .limit_key = "input_gradient"},
         .train = {.title = "training step", .key = "train_step", .limit_key = "train"}};
     int64_t parameters = 0;
+    cli_tuning tuning = {0};
     ito_status st = cli_plan_options(&o->common, &b.plan, err);
+    if (st == ITO_OK) st = cli_tuning_open(&tuning, &o->common, CLI_MANY_CALLS, err);
     b.plan.profile = o->profile;
+    b.plan.tuning = tuning.table;
     if (st == ITO_OK) st = ito_recipe_read(o->common.words.item[1], &b.recipe, err);
     if (st == ITO_OK) st = cli_apply_set(&o->common, &b.recipe, err);
     if (st == ITO_OK) {
@@ -420,6 +424,7 @@ static ito_status bench_network(const cli_bench_options *o, ito_error *err) {
     free(b.train.rows);
     free(b.x);
     free(b.labels);
+    cli_tuning_close(&tuning);
     return st;
 }
 

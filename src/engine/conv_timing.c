@@ -238,9 +238,10 @@ static void attach(ito__conv_timer *t, chain *c) {
 
 /* ---- running in turns ---- */
 
-enum { ROUNDS = 10, LEAST_ROUNDS = 4 };
-/* Rounds end when they took that long in all, but never before the fourth. */
-static const double LONG_ENOUGH = 0.04;
+enum { ROUNDS = 16, LEAST_ROUNDS = 4 };
+/* Rounds end when they took that long in all, but not before the fourth; on a machine that interrupts every run
+ * they end at last. Large images may take longer for the four. */
+static const double LONG_ENOUGH = 0.04, TOO_LONG = 0.4;
 /* A chain that takes that many times what the fastest takes is left out: after the first round, which warms
  * up, after the second, and later. The first candidate always stays: the others are held against it. */
 static const double BEHIND[3] = {3, 1.5, 1.15};
@@ -321,8 +322,10 @@ bool ito__conv_candidates_time(ito__conv_timer *t, const ito_node *n, ito__timed
     const double start = now();
     for (int round = 0; round < ROUNDS && ok; round++) {
         int left = run_round(t, what, c->count, chains, round);
-        if (left <= 1 && chains[0].second > 0) break;
-        if (round + 1 >= LEAST_ROUNDS && now() - start > LONG_ENOUGH) break;
+        const double spent = now() - start;
+        if (round + 1 >= LEAST_ROUNDS && spent > TOO_LONG) break;
+        if (chains[0].second <= 0) continue; /* interrupted so far */
+        if (left <= 1 || (round + 1 >= LEAST_ROUNDS && spent > LONG_ENOUGH)) break;
     }
     for (int i = 0; i < c->count && chains; i++) {
         c->of[i].seconds = chains[i].shortest;
