@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Data sets: images held as bytes in memory, handed out as batches of floats in the order of a shuffled
- * epoch.
+ * Data sets: images held as bytes in memory, or points, handed out as batches of floats in the order of a
+ * shuffled epoch.
+ *
+ * Points are rows of numbers, taken as they are: states of `channels` numbers and image_size 1. They come
+ * from a file ("points": the array "points", or the only one, [n, d] of a .npz or .npy, or the rows of a
+ * .csv), or are drawn ("gmm:NAME": the mixture of ito_mixture_named; example i of a training is sample i of
+ * its seed, so there are no epochs unless `limit` makes them). A file is one set, without a test split.
  */
 #ifndef ITO_DATA_H
 #define ITO_DATA_H
@@ -18,15 +23,19 @@ extern "C" {
 #endif
 
 typedef struct ito_data_config {
-    char dataset[64];   /* "fashion_mnist"; a name of ito_dataset_name */
-    char path[1024];    /* folder of its files; "" = where the Debian package puts them */
+    char dataset[64];   /* "fashion_mnist"; a name of ito_dataset_name, "points" or "gmm:NAME" */
+    char path[1024];    /* folder of its files; "" = where the Debian package puts them; of "points" a file */
     int64_t image_size; /* 32; smaller images are padded with their background (0) on all sides, evenly */
     int64_t channels;   /* 1 */
     bool centered;      /* states in [-1, 1]; otherwise [0, 1] */
     bool uniform_dequantization; /* (byte + u) / 256 */
     bool random_flip;
-    int64_t limit; /* use the first `limit` images only; 0 = all */
+    int64_t limit; /* use the first `limit` images or points only; 0 = all */
 } ito_data_config;
+
+bool ito_data_is_points(const ito_data_config *config);
+/* NAME of "gmm:NAME"; NULL for other data. Borrowed from config. */
+const char *ito_data_density(const ito_data_config *config);
 
 typedef struct ito_dataset ito_dataset; /* immutable once open */
 
@@ -41,15 +50,20 @@ int ito_dataset_label(const ito_dataset *d, int64_t i);
 int64_t ito_dataset_padding(const ito_dataset *d); /* pixels added on each side */
 int64_t ito_dataset_channels(const ito_dataset *d);
 int64_t ito_dataset_image_size(const ito_dataset *d); /* padding included */
-/* The padded image as bytes, [C, size, size]; borrowed. */
+/* The padded image as bytes, [C, size, size]; borrowed. NULL of points. */
 const uint8_t *ito_dataset_bytes(const ito_dataset *d, int64_t i);
+/* x [n, channels]: points first .. first + n - 1 of the set in its own order; the seed is that of draws,
+ * whose test split no training meets. ARG: of images, or points that are not there. */
+ito_status ito_dataset_points(const ito_dataset *d, uint64_t seed, int64_t first, int64_t n, double *x,
+                              ito_error *err);
 
 /* Example number `position` of an endless training stream: epoch e = position / size shuffled by stream
  * (seed, ORDER) step e. index: [n] image numbers of positions first .. first + n - 1. */
 ito_status ito_dataset_order(const ito_dataset *d, uint64_t seed, int64_t first, int64_t n, int64_t *index,
                              ito_error *err);
 /* x [n, C, S, S] states of training examples first .. first + n - 1: flipped (FLIP), dequantized
- * (DEQUANTIZE), scaled. A pure function of (data, seed, first + k): row k is the same in any batch. */
+ * (DEQUANTIZE), scaled; points as they are. A pure function of (data, seed, first + k): row k is the same in
+ * any batch. */
 ito_status ito_dataset_batch(const ito_dataset *d, uint64_t seed, int64_t first, int64_t n, float *x,
                              ito_error *err);
 

@@ -195,7 +195,14 @@ void ito_gradients(ito_node *y, ito_node *seed, int n, ito_node *const *wrt, ito
 /* ---- plan and run
  * ----------------------------------------------------------------------------------------------- */
 
-typedef enum ito_precision { ITO_F32, ITO_F64 } ito_precision;
+/* How a plan stores and multiplies; leaves and outputs are float in all but ITO_F64.
+ *   F32    everything in float
+ *   F64    the plain C reference kernels in double: for checks
+ *   BF16   images between steps, and the operands of convolutions and matrix products, are bfloat16 (8 bits
+ * of mantissa); sums, statistics of norms, whatever is no image, and gradients of parameters stay float. Half
+ * the memory traffic; relative error some 1e-2 of the largest output. Needs AVX-512. */
+typedef enum ito_precision { ITO_F32, ITO_F64, ITO_BF16, ITO_PRECISION_COUNT } ito_precision;
+const char *ito_precision_name(ito_precision precision); /* "f32", "f64", "bf16" */
 typedef enum ito_isa { ITO_ISA_AUTO, ITO_ISA_PLAIN, ITO_ISA_AVX2, ITO_ISA_AVX512, ITO_ISA_COUNT } ito_isa;
 const char *ito_isa_name(ito_isa isa);
 ito_isa ito_isa_detect(void); /* the best this processor runs */
@@ -229,7 +236,7 @@ char *ito_tuning_text(const ito_tuning *t);       /* free(); NULL when memory ra
 int64_t ito_tuning_measured(const ito_tuning *t); /* convolutions that plans timed since it was created */
 
 typedef struct ito_plan_options {
-    ito_precision precision; /* ITO_F64 runs the plain C reference kernels in double: for checks */
+    ito_precision precision; /* ITO_F64 needs `reference`; ITO_BF16 excludes it */
     ito_isa isa;             /* AUTO: the best available; lower ones for tests */
     bool reference;          /* plain C kernels only, no oneDNN, no fusion: the specification */
     bool exact;              /* no Winograd: convolutions by direct summation */

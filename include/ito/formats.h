@@ -111,6 +111,9 @@ ito_status ito_npy_open(const char *path, const char *name, ito_tensor_file **ou
  * bits. */
 ito_status ito_csv_write(const char *path, int64_t n, int columns, const char *const *names, const double *x,
                          ito_error *err);
+/* Decimal numbers with commas between, a row a line; a first line of names is passed over. x [n, columns] is
+ * the caller's (free()). FORMAT names the line that is no such row. */
+ito_status ito_csv_read(const char *path, int64_t *n, int64_t *columns, double **x, ito_error *err);
 
 /* ---- images
  * ----------------------------------------------------------------------------------------------------------

@@ -142,7 +142,7 @@ typedef struct ito_network_score_options {
      * the price of a second run of the network. Ho & Salimans 2022. */
     int64_t class_index;   /* -1: none */
     double guidance;       /* 1 */
-    ito_plan_options plan; /* precision ITO_F32; frozen is set by the function */
+    ito_plan_options plan; /* precision ITO_F32 or ITO_BF16; frozen is set by the function */
     bool with_vjp;         /* also plan the gradient with respect to x */
 } ito_network_score_options;
 ito_network_score_options ito_network_score_default(void);

@@ -37,7 +37,8 @@ extern "C" {
 typedef struct ito_trainer ito_trainer;
 
 typedef struct ito_trainer_options {
-    ito_plan_options plan; /* precision and frozen are set by the trainer */
+    ito_plan_options plan; /* of precision F32 or BF16: weights, moments and the batch are floats in
+                            * both; frozen is set by the trainer */
     int64_t micro_batch;   /* split a batch into parts of this size to save memory; 0 = whole batch */
 } ito_trainer_options;
 ito_trainer_options ito_trainer_default(void);

@@ -9,6 +9,7 @@
  * gmm:8gaussians by reverse-time Euler-Maruyama
  */
 #include "bench.h"
+#include "machine.h"
 #include "progress.h"
 
 #include <cjson/cJSON.h>
@@ -217,25 +218,9 @@ static ito_status measure_mixture(bench *b, ito_error *err) {
 
 /* ---- telling */
 
-/* The processor's name as the kernel gives it; "" where it does not. */
-static void read_cpu(char *name, size_t size) {
-    char line[512];
-    FILE *f = fopen("/proc/cpuinfo", "r");
-    name[0] = '\0';
-    while (f && name[0] == '\0' && fgets(line, sizeof line, f)) {
-        const char *value = strchr(line, ':');
-        if (strncmp(line, "model name", 10) != 0 || !value) continue;
-        line[strcspn(line, "\n")] = '\0';
-        snprintf(name, size, "%s", value + 2);
-    }
-    if (f) fclose(f);
-}
-
-static ito_status print_json(const bench *b, const char *cpu, ito_error *err) {
+static ito_status print_json(const bench *b, const cli_machine *m, ito_error *err) {
     cJSON *object = cJSON_CreateObject();
-    cJSON_AddStringToObject(object, "cpu", cpu);
-    cJSON_AddStringToObject(object, "isa", ito_isa_name(ito_isa_detect()));
-    cJSON_AddNumberToObject(object, "threads", omp_get_max_threads());
+    cli_machine_add_json(object, m);
     cJSON_AddNumberToObject(object, "runs", (double)b->o->runs);
     cJSON_AddNumberToObject(object, "uniforms_per_s", b->uniforms);
     cJSON_AddNumberToObject(object, "normals_per_s", b->normals);
@@ -258,11 +243,10 @@ static ito_status print_json(const bench *b, const char *cpu, ito_error *err) {
     return cli_print_json(object, err);
 }
 
-static void print_text(const bench *b, const char *cpu) {
+static void print_text(const bench *b, const cli_machine *m) {
     char rate[32], plain[32];
-    printf("%s%s%s, %d thread%s\n\n", cpu, cpu[0] ? ", " : "", ito_isa_name(ito_isa_detect()),
-           omp_get_max_threads(), omp_get_max_threads() == 1 ? "" : "s");
-    printf("%-34s %14s\n", "uniforms", cli_human(b->uniforms, "/s", rate));
+    cli_machine_print(m);
+    printf("\n%-34s %14s\n", "uniforms", cli_human(b->uniforms, "/s", rate));
     printf("%-34s %14s   %.1f x a plain loop's %s, the same to %.0e\n", "normals",
            cli_human(b->normals, "/s", rate), b->normals / b->plain, cli_human(b->plain, "/s", plain),
            b->difference);
@@ -304,19 +288,18 @@ ito_status cli_bench_dynamics(const cli_bench_options *o, ito_error *err) {
         .points = o->count > 0 ? o->count : 100000,
         .seed = o->common.seed >= 0 ? (uint64_t)o->common.seed : 0,
         .step = {{.key = "predictor", .corrector = "none"}, {.key = "langevin", .corrector = "langevin"}}};
-    char cpu[128];
     ito_plan_options checked; /* of which --threads alone matters here */
     ito_status st = cli_plan_options(&o->common, &checked, err);
     if (st != ITO_OK) return st;
     if (o->common.threads > 0) omp_set_num_threads((int)o->common.threads);
-    read_cpu(cpu, sizeof cpu);
+    const cli_machine machine = cli_machine_read(o->common.threads);
     cli_progress_start(&b.progress, "bench", "runs", 1, 0, 4 * o->runs + 1, o->common.quiet);
     st = measure(&b, err);
     cli_progress_finish(&b.progress);
     if (st == ITO_OK && o->common.json)
-        st = print_json(&b, cpu, err);
+        st = print_json(&b, &machine, err);
     else if (st == ITO_OK)
-        print_text(&b, cpu);
+        print_text(&b, &machine);
     for (int a = 0; a < 2 * ARRAYS; a++) free(b.array[a]);
     return st;
 }

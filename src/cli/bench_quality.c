@@ -118,6 +118,11 @@ static ito_status cut_reference(cli_quality *q, int64_t cells, int64_t m, const 
 /* Draws of the density go to the reference first, then to the floor. */
 static ito_status create_points(cli_quality *q, const cli_source *s, uint64_t seed, int64_t match,
                                 ito_error *err) {
+    if (!s->truth)
+        return ito_error_set(err, ITO_E_ARG,
+                             "%s: the density of its data is not known, so nothing is exact to compare with: "
+                             "use a model of gmm:NAME",
+                             s->name);
     if (q->count < GROUPS * SAMPLES_OF_CELL)
         return ito_error_set(err, ITO_E_ARG, "--count: is %lld: use at least %d", (long long)q->count,
                              GROUPS * SAMPLES_OF_CELL);
@@ -134,9 +139,9 @@ static ito_status create_points(cli_quality *q, const cli_source *s, uint64_t se
     q->unbiased[0] = true;
     q->key[1] = "w2";
     q->title[1] = "2-Wasserstein distance";
-    if (st == ITO_OK) st = ito_density_sample(s->density, seed, 0, 0, m, x, err);
+    if (st == ITO_OK) st = ito_density_sample(s->truth, seed, 0, 0, m, x, err);
     if (st == ITO_OK) st = cut_reference(q, cells, m, x, err);
-    if (st == ITO_OK) st = ito_density_sample(s->density, seed, m, 0, floor, x, err);
+    if (st == ITO_OK) st = ito_density_sample(s->truth, seed, m, 0, floor, x, err);
     if (st == ITO_OK) st = measure_floor(q, FLOOR_SETS, x, q->dim, measure_points, err);
     free(x);
     return st;

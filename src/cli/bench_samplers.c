@@ -259,8 +259,11 @@ ito_status cli_bench_samplers(const cli_bench_options *o, ito_error *err) {
     if (st == ITO_OK) st = allocate(&b, source.dim, err);
     if (st == ITO_OK) st = choose_contestants(&b, o->samplers, err);
     if (st == ITO_OK)
-        st = cli_source_prepare(&source, &o->common, o->common.batch > 0 ? o->common.batch : 64, false,
-                                CLI_MANY_CALLS, err);
+        st = cli_source_prepare(&source, &o->common,
+                                o->common.batch > 0 ? o->common.batch
+                                : source.images     ? 64
+                                                    : 1024,
+                                false, CLI_MANY_CALLS, err);
     if (st == ITO_OK)
         st = cli_quality_create(&b.contest.quality, &source, b.seed, b.count, o->match > 0 ? o->match : 512,
                                 err);

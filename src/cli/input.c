@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DRAWS = 1000 };
+enum { DRAWS = 1000, MOST_CHANNELS = 64 };
 
 static ito_status no_memory(const char *name, ito_error *err) {
     return ito_error_set(err, ITO_E_NOMEM, "%s: no memory for its samples: use fewer", name);
@@ -64,6 +64,20 @@ static ito_status open_arrays(cli_input *in, const char *name, ito_error *err) {
     return st;
 }
 
+static ito_status open_table(cli_input *in, const char *name, ito_error *err) {
+    int64_t columns = 0;
+    double *x = NULL;
+    ito_status st = ito_csv_read(name, &in->n, &columns, &x, err);
+    if (st != ITO_OK) return st;
+    if (columns != in->source->dim) {
+        free(x);
+        return ito_error_set(err, ITO_E_SHAPE, "%s: has %lld columns, %s takes %lld: use its own model", name,
+                             (long long)columns, in->source->name, (long long)in->source->dim);
+    }
+    in->points = x;
+    return ITO_OK;
+}
+
 /* ---- any */
 
 static bool is_split(const char *name) {
@@ -84,8 +98,11 @@ static ito_status open_named(cli_input *in, const char *name, ito_error *err) {
     }
     if (source->images && cli_ends_with(name, ".png")) return open_png(in, name, err);
     if (cli_ends_with(name, ".npz") || cli_ends_with(name, ".npy")) return open_arrays(in, name, err);
+    if (!source->images && cli_ends_with(name, ".csv")) return open_table(in, name, err);
     return ito_error_set(err, ITO_E_ARG, "%s: is none of %s.npz and .npy: choose one", name,
-                         source->density ? "" : "test, train, .png, ");
+                         source->images    ? "test, train, .png, "
+                         : source->density ? ".csv, "
+                                           : "test, train, .csv, ");
 }
 
 static cli_fingerprint look_at(const cli_input *in) {
@@ -95,9 +112,20 @@ static cli_fingerprint look_at(const cli_input *in) {
     if (in->points)
         return cli_fingerprint_add(f, in->points, n * (size_t)in->source->dim * sizeof *in->points);
     if (in->images.pixels) return cli_fingerprint_add(f, in->images.pixels, n * image);
-    for (size_t i = 0; in->set && i < n; i++)
+    /* Draws follow from the seed, which callers know; the order of a file's points is its own. */
+    for (int64_t i = 0; in->set && !in->source->images && !ito_data_density(data) && i < in->n; i++) {
+        double x[MOST_CHANNELS];
+        if (ito_dataset_points(in->set, 0, i, 1, x, NULL) == ITO_OK)
+            f = cli_fingerprint_add(f, x, (size_t)in->source->dim * sizeof *x);
+    }
+    for (size_t i = 0; in->set && in->source->images && i < n; i++)
         f = cli_fingerprint_add(f, ito_dataset_bytes(in->set, (int64_t)i), image);
     return f;
+}
+
+bool cli_input_drawn(const cli_source *source, const char *name) {
+    if (source->density) return !name;
+    return ito_data_density(&source->recipe.data) && (!name || is_split(name));
 }
 
 ito_status cli_input_open(cli_input *in, const cli_source *source, const char *name, int64_t count,
@@ -115,7 +143,10 @@ ito_status cli_input_open(cli_input *in, const cli_source *source, const char *n
         return ito_error_set(err, ITO_E_ARG, "--count: is %lld, %s has %lld: use at most that",
                              (long long)count, name, (long long)in->n);
     }
-    if (count > 0) in->n = count;
+    if (count > 0)
+        in->n = count;
+    else if (cli_input_drawn(source, name) && in->n > DRAWS)
+        in->n = DRAWS;
     return ITO_OK;
 }
 
@@ -148,6 +179,7 @@ ito_status cli_input_states(const cli_input *in, int64_t first, int64_t n, int64
         memcpy(x, in->points + first * dim, (size_t)(n * dim) * sizeof *x);
         return ITO_OK;
     }
+    if (in->set && !in->source->images) return ito_dataset_points(in->set, in->seed, first, n, x, err);
     if (!in->set && !in->images.pixels)
         return ito_density_sample(in->source->density, in->seed, first, in->t, n, x, err);
     double *u = draw >= 0 ? malloc((size_t)dim * sizeof *u) : NULL;

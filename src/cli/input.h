@@ -22,9 +22,11 @@ typedef struct cli_input {
     cli_fingerprint contents; /* of the whole split or file */
 } cli_input;
 
+/* Are these samples drawn, as many as one asks for? */
+bool cli_input_drawn(const cli_source *source, const char *name);
 /* `name`: "test" or "train", a .png or a .npz (uint8 [n,H,W,C] under "images"; for a source of points,
- * numbers [n,2] under "points"). NULL: the test split, or exact draws of p_t. `count` samples, -1 for all of
- * a split or file, and 1000 draws. ARG when there are not so many. */
+ * numbers [n,d] under "points", or a .csv). NULL: the test split, or exact draws of p_t. `count` samples, -1
+ * for all of a split or file, and 1000 draws. ARG when there are not so many. */
 ito_status cli_input_open(cli_input *in, const cli_source *source, const char *name, int64_t count,
                           uint64_t seed, double t, ito_error *err);
 void cli_input_release(cli_input *in);

@@ -12,8 +12,8 @@
 #include <string.h>
 
 static const char *precision_choice(int index) {
-    static const char *const names[] = {"f32", "bf16", "f64"};
-    return index < 3 ? names[index] : NULL;
+    static const ito_precision choices[] = {ITO_F32, ITO_BF16};
+    return index < 2 ? ito_precision_name(choices[index]) : NULL;
 }
 
 static const char *isa_choice(int index) {

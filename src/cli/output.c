@@ -47,7 +47,8 @@ ito_status cli_output_write(const cli_output *out, const cli_source *source, con
                             int64_t n, const double *x, ito_error *err) {
     cli_results r = {.kind = source->images ? &cli_image_results : &cli_point_results,
                      .recipe = &source->recipe,
-                     .density = source->density,
+                     .density = source->truth,
+                     .dim = source->dim,
                      .name = source->name,
                      .count = n,
                      .crop = style->crop,

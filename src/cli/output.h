@@ -31,7 +31,7 @@ ito_status cli_output_style_check(const cli_output_style *style, ito_error *err)
 ito_status cli_output_name(cli_output *out, const char *name, const cli_output_style *style,
                            const cli_source *source, ito_error *err);
 /* x [n, dim], samples of `source`: images as a grid and as bytes [n,H,W,C] under "images", points as a
- * picture of the plane and as numbers [n,2] under "points". */
+ * picture of the plane and as numbers [n,d] under "points". */
 ito_status cli_output_write(const cli_output *out, const cli_source *source, const cli_output_style *style,
                             int64_t n, const double *x, ito_error *err);
 /* Appends the names to a JSON array; prints them, a line each, when it is NULL. */

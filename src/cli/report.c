@@ -16,9 +16,9 @@
 
 ito_status cli_plan_options(const cli_common *common, ito_plan_options *out, ito_error *err) {
     ito_plan_options options = ito_plan_default();
-    if (strcmp(common->precision, "f32") != 0) {
-        return ito_error_set(err, ITO_E_UNSUPPORTED, "--precision: %s is not available: use f32",
-                             common->precision);
+    if (strcmp(common->precision, "bf16") == 0) options.precision = ITO_BF16;
+    if (common->exact && options.precision != ITO_F32) {
+        return ito_error_set(err, ITO_E_ARG, "--exact: is direct summation in f32: leave --precision out");
     }
     for (int i = 0; i < ITO_ISA_COUNT; i++) {
         if (strcmp(common->isa, ito_isa_name((ito_isa)i)) == 0) options.isa = (ito_isa)i;

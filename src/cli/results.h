@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What samples become: arrays, pictures, the way from noise to data. Images and points of the plane differ in
- * all of that, so each is a record of functions.
+ * What samples become: arrays, pictures, the way from noise to data. Images and points differ in all of that,
+ * so each is a record of functions.
  *
  *   r = {.kind = ..., .recipe = ..., ...}, kind->init     room for the finished samples
  *   cli_draw with .take = kind->take, .take_self = &r
@@ -22,7 +22,8 @@ typedef struct cli_results_kind cli_results_kind;
 typedef struct cli_results {
     const cli_results_kind *kind;
     const ito_recipe *recipe;   /* borrowed, as density */
-    const ito_density *density; /* of points */
+    const ito_density *density; /* that points should follow; NULL where it is not known */
+    int64_t dim;                /* values of a sample */
     const char *name;           /* of the model, for titles */
     int64_t count;
     int64_t first;   /* number of the first sample */
@@ -30,7 +31,7 @@ typedef struct cli_results {
     int zoom;        /* of images, as columns */
     int64_t columns; /* of the grid; 0: as square as can be */
     ito_images images;
-    double *points; /* [count, 2] */
+    double *points; /* [count, dim] */
 } cli_results;
 
 struct cli_results_kind {

@@ -146,6 +146,7 @@ static ito_status open_density(cli_source *s, const cli_common *common, ito_erro
     if (ito_sde_check(&r->sde, &inner) != ITO_OK)
         return ito_error_set(err, inner.status, "--set sde: %s", inner.message);
     if ((st = ito_mixture_named(&r->sde, set, &s->density, err)) != ITO_OK) return st;
+    s->truth = s->density;
     s->dim = ito_density_dim(s->density);
     return ITO_OK;
 }
@@ -158,8 +159,9 @@ static ito_status open_network(cli_source *s, const char *weights, const char *r
     if (st != ITO_OK) return st;
     s->recipe = s->model->recipe;
     s->dim = s->recipe.data.channels * s->recipe.data.image_size * s->recipe.data.image_size;
-    s->images = true;
-    return ITO_OK;
+    s->images = !ito_data_is_points(&s->recipe.data);
+    const char *set = ito_data_density(&s->recipe.data);
+    return set ? ito_mixture_named(&s->recipe.sde, set, &s->truth, err) : ITO_OK;
 }
 
 /* ---- either */
@@ -216,6 +218,7 @@ ito_status cli_source_prepare(cli_source *s, const cli_common *common, int64_t b
 
 void cli_source_release(cli_source *s) {
     ito_network_score_free(s->network);
+    if (s->truth != s->density) ito_density_free(s->truth);
     ito_density_free(s->density);
     ito_model_free(s->model);
     *s = (cli_source){0};

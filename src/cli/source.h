@@ -23,11 +23,13 @@ typedef struct cli_source {
     /* Of a network: all of it. Of a density: the SDE and the sampling settings; the rest means nothing. */
     ito_recipe recipe;
     int64_t dim;          /* values of one sample */
-    bool images;          /* samples are images as recipe.data says; otherwise points of the plane */
+    bool images;          /* samples are images as recipe.data says; otherwise points */
     ito_model *model;     /* NULL for a density */
     ito_density *density; /* NULL for a network */
-    int64_t parts;        /* of a batch that the network takes at a time; 0: whole batches */
-    bool exact;           /* to save memory */
+    ito_density *truth; /* what samples should follow, where it is known: `density`, or that of the data of a
+                         * network trained on gmm:NAME */
+    int64_t parts;      /* of a batch that the network takes at a time; 0: whole batches */
+    bool exact;         /* to save memory */
     ito_network_score *network;
     ito_score score; /* after cli_source_prepare */
 } cli_source;

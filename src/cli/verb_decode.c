@@ -108,7 +108,7 @@ const cli_verb cli_verb_decode = {
         "probability-flow ODE of MODEL: a model or checkpoint file, a run directory, the name of a bundled "
         "model, or gmm:NAME.\n\n"
         "--out FILE.png (decoded.png) writes a picture and FILE.npz beside it, --out FILE.npz the arrays "
-        "alone: uint8 [n,H,W,C] under \"images\", or float64 [n,2] under \"points\".",
+        "alone: uint8 [n,H,W,C] under \"images\", or float64 [n,d] under \"points\".",
     .least_words = 2,
     .most_words = 2,
     .options = options_table,

@@ -27,7 +27,8 @@ typedef struct encode_options {
 #define AT(field) offsetof(encode_options, field)
 static const cli_option options_table[] = {
     {"data", 0, "WHAT", CLI_TEXT, AT(data),
-     "test, train, a .png or a .npz: another way to name the input (default: test; exact draws for gmm:NAME)",
+     "test, train, a .png, .npz or .csv: another way to name the input (default: test; exact draws for "
+     "gmm:NAME)",
      0, NULL},
     {"count", 'n', "N", CLI_INTEGER, AT(count),
      "samples to encode (default: 64 of a split, 1000 exact draws, all of a file)", 1, NULL},
@@ -81,10 +82,11 @@ static ito_status open_input(encoding *e, ito_error *err) {
     double eps = o->solver.eps > 0 ? o->solver.eps : ito_sde_sampling_eps(&e->source.recipe.sde);
     uint64_t seed = o->common.seed >= 0 ? (uint64_t)o->common.seed : 0;
     int64_t draws = o->count > 0 ? o->first + o->count : -1;
-    bool drawn = e->source.density && !name;
+    bool drawn = cli_input_drawn(&e->source, name);
     ito_status st = cli_input_open(&e->input, &e->source, name, drawn ? draws : -1, seed, eps, err);
     if (st != ITO_OK) return st;
-    int64_t left = e->input.n - o->first, usual = e->input.set && left > OF_A_SPLIT ? OF_A_SPLIT : left;
+    int64_t left = e->input.n - o->first, most = e->input.set && e->source.images ? OF_A_SPLIT : left;
+    int64_t usual = left < most ? left : most;
     e->n = o->count > 0 ? o->count : usual;
     if (left < 1 || e->n > left) {
         return ito_error_set(err, ITO_E_ARG, "--first, --count: ask for samples up to %lld of %lld: use less",
@@ -213,7 +215,7 @@ const cli_verb cli_verb_encode = {
     .about =
         "Carries samples to their latent codes by the probability-flow ODE of MODEL (a model or checkpoint "
         "file, a run directory, the name of a bundled model, or gmm:NAME). INPUT is a split of the model's "
-        "data set (test, train), an image (.png), or a .npz of images or points.\n\n"
+        "data set (test, train), an image (.png), a .npz of images or points, or a .csv of points.\n\n"
         "--out names an .npz (latents.npz) with \"latents\" in float64: x(T) divided by the standard "
         "deviation "
         "of the prior, so that they are like unit normals under any SDE. ito decode is the way back.",

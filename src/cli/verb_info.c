@@ -137,8 +137,12 @@ static void print_facts(const facts *f) {
     char text[32];
     printf("%-12s %s\n", f->model ? "model" : "recipe", f->model ? f->model->path : f->path);
     if (f->model) printf("%-12s %s\n", "recipe", r->name);
-    printf("%-12s %s, %" PRId64 "x%" PRId64 ", %" PRId64 " channel%s\n", "data", r->data.dataset,
-           r->data.image_size, r->data.image_size, r->data.channels, r->data.channels == 1 ? "" : "s");
+    if (ito_data_is_points(&r->data))
+        printf("%-12s %s, points of %" PRId64 " number%s\n", "data", r->data.dataset, r->data.channels,
+               r->data.channels == 1 ? "" : "s");
+    else
+        printf("%-12s %s, %" PRId64 "x%" PRId64 ", %" PRId64 " channel%s\n", "data", r->data.dataset,
+               r->data.image_size, r->data.image_size, r->data.channels, r->data.channels == 1 ? "" : "s");
     printf("%-12s %s, %s objective\n", "sde", ito_sde_name(r->sde.kind),
            r->objective.continuous ? "continuous" : "discrete");
     printf("%-12s %s in %" PRId64 " tensors\n", "parameters",

@@ -34,7 +34,8 @@ static const cli_option options_table[] = {
     {"from", 0, "K", CLI_INTEGER, AT(from), "begin at sample K of the data instead", 0, NULL},
     {"to", 0, "K", CLI_INTEGER, AT(to), "end at sample K of the data instead", 0, NULL},
     {"data", 0, "WHAT", CLI_TEXT, AT(data),
-     "data of --from and --to: test, train or a .npz (default: test; exact draws for gmm:NAME)", 0, NULL},
+     "data of --from and --to: test, train, a .npz or .csv (default: test; exact draws for gmm:NAME)", 0,
+     NULL},
     {"steps", 0, "M", CLI_INTEGER, AT(steps), "samples on the way, both ends included (default: 10)", 2,
      NULL},
     {"rows", 0, "R", CLI_INTEGER, AT(rows),
@@ -114,7 +115,7 @@ static ito_status open_input(interpolating *w, ito_error *err) {
     int64_t last = o->rows - 1 + (o->from > o->to ? o->from : o->to);
     double eps = o->solver.eps > 0 ? o->solver.eps : ito_sde_sampling_eps(&w->source.recipe.sde);
     uint64_t seed = o->common.seed >= 0 ? (uint64_t)o->common.seed : 0;
-    bool drawn = w->source.density && !o->data;
+    bool drawn = cli_input_drawn(&w->source, o->data);
     if (o->from < 0 && o->to < 0) return ITO_OK;
     ito_status st = cli_input_open(&w->input, &w->source, o->data, drawn ? last + 1 : -1, seed, eps, err);
     if (st != ITO_OK || last < w->input.n) return st;
@@ -218,7 +219,7 @@ const cli_verb cli_verb_interpolate = {
         "the data, which is encoded first.\n\n"
         "--out FILE.png (interpolation.png) writes a strip, one row for each way, and FILE.npz beside it; "
         "--out "
-        "FILE.npz the arrays alone: uint8 [n,H,W,C] under \"images\", or float64 [n,2] under \"points\".",
+        "FILE.npz the arrays alone: uint8 [n,H,W,C] under \"images\", or float64 [n,d] under \"points\".",
     .least_words = 1,
     .most_words = 1,
     .options = options_table,

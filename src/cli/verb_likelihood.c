@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { IMAGES_AT_ONCE = 64, POINTS_AT_ONCE = 1000 };
+enum { IMAGES_AT_ONCE = 64, POINTS_AT_ONCE = 1000, EXACT_DIM = 8 };
 
 typedef struct likelihood_options {
     cli_common common;
@@ -30,11 +30,12 @@ typedef struct likelihood_options {
 #define AT(field) offsetof(likelihood_options, field)
 static const cli_option options_table[] = {
     {"data", 0, "WHAT", CLI_TEXT, AT(data),
-     "test, train, a .png or a .npz (default: test; exact draws for gmm:NAME)", 0, NULL},
+     "test, train, a .png, .npz or .csv (default: test; exact draws for gmm:NAME)", 0, NULL},
     {"count", 'n', "N", CLI_INTEGER, AT(count), "use the first N samples (default: all; 1000 exact draws)", 1,
      NULL},
     {"divergence", 0, "KIND", CLI_CHOICE, AT(divergence),
-     "estimate of the divergence (default: rademacher; exact for gmm:NAME)", 0, ito_divergence_name},
+     "estimate of the divergence (default: rademacher; exact for points of up to 8 numbers)", 0,
+     ito_divergence_name},
     {"probes", 0, "K", CLI_INTEGER, AT(probes), "random probes of each estimate (default: 1)", 1, NULL},
     {"dequantizations", 0, "R", CLI_INTEGER, AT(dequantizations),
      "solve for R dequantizations of every image (default: 1)", 1, NULL},
@@ -56,11 +57,18 @@ static void defaults(void *options) {
     o->solver.eps = l.eps;
 }
 
+/* What a network was trained on is known once its file is open. */
+static ito_status check_kind(const likelihood_options *o, bool images, ito_error *err) {
+    if (images || o->dequantizations == 1) return ITO_OK;
+    return ito_error_set(err, ITO_E_ARG,
+                         "--dequantizations: points have no grey levels to spread: leave it out");
+}
+
 static ito_status check(const void *options, ito_error *err) {
     const likelihood_options *o = options;
-    if (cli_source_is_density(o->common.words.item[0]) && o->dequantizations > 1) {
-        return ito_error_set(err, ITO_E_ARG,
-                             "--dequantizations: points have no grey levels to spread: leave it out");
+    if (cli_source_is_density(o->common.words.item[0])) {
+        const ito_status st = check_kind(o, false, err);
+        if (st != ITO_OK) return st;
     }
     if (o->common.out && !cli_ends_with(o->common.out, ".csv"))
         return ito_error_set(err, ITO_E_ARG, "--out: \"%s\" does not end in .csv: give a CSV file",
@@ -97,7 +105,8 @@ static void settle(measuring *m) {
     const likelihood_options *o = m->o;
     m->how = ito_likelihood_default();
     cli_solver_apply(&o->solver, &m->how.ode, &m->how.per_sample, &m->how.eps);
-    m->how.divergence = o->divergence ? o->divergence : m->source.density ? "exact" : "rademacher";
+    const bool exact = !m->source.images && m->source.dim <= EXACT_DIM;
+    m->how.divergence = o->divergence ? o->divergence : exact ? "exact" : "rademacher";
     m->how.probes = o->probes;
     m->how.offset_bits = offset_bits(&m->source);
     m->how.seed = o->common.seed >= 0 ? (uint64_t)o->common.seed : 0;
@@ -142,7 +151,7 @@ static cJSON *settings_of(const measuring *m) {
 }
 
 static ito_status open_results(measuring *m, ito_error *err) {
-    const bool exact = m->source.density != NULL;
+    const bool exact = m->source.truth != NULL;
     char path[CLI_PATH_MAX];
     cJSON *settings = settings_of(m);
     cli_table_layout layout = {.verb = "likelihood",
@@ -206,7 +215,7 @@ static void fill_rows(const measuring *m, int64_t n, double nfe, const batch_roo
         row[BITS_PER_DIM] = ito_bits_per_dim(room->log_p[k], m->source.dim, m->how.offset_bits);
         row[PROBE_ERROR] = room->error[k];
         row[NFE] = nfe;
-        if (m->source.density) row[EXACT_LOG_P] = room->exact[k];
+        if (m->source.truth) row[EXACT_LOG_P] = room->exact[k];
     }
 }
 
@@ -227,9 +236,9 @@ static ito_status measure_batch(measuring *m, const batch_room *room, ito_error 
     st = ito_likelihood(&m->source.recipe.sde, &m->source.score, &how, n, room->x, &result, &report, err);
     if (st == ITO_E_CANCELLED) return say_stopped(m, err);
     if (st != ITO_OK) return st;
-    if (m->source.density) {
+    if (m->source.truth) {
         for (int64_t k = 0; k < n; k++) room->times[k] = m->input.t;
-        ito_density_log(m->source.density, n, room->x, room->times, room->exact);
+        ito_density_log(m->source.truth, n, room->x, room->times, room->exact);
     }
     fill_rows(m, n, report.nfe_mean, room);
     return cli_table_append(&m->table, n, room->rows, err);
@@ -294,11 +303,11 @@ static ito_status find_outcome(const measuring *m, outcome *out, ito_error *err)
     *out = (outcome){.bits = summarize(m, BITS_PER_DIM, room),
                      .nats = summarize(m, LOG_P, room),
                      .nfe = summarize(m, NFE, room)};
-    if (m->source.density) out->exact = summarize(m, EXACT_LOG_P, room);
+    if (m->source.truth) out->exact = summarize(m, EXACT_LOG_P, room);
     for (int64_t i = 0; i < r->rows; i++) {
         const double *row = r->values + i * r->columns;
         squares += row[PROBE_ERROR] * row[PROBE_ERROR];
-        if (m->source.density) out->largest = fmax(out->largest, fabs(row[LOG_P] - row[EXACT_LOG_P]));
+        if (m->source.truth) out->largest = fmax(out->largest, fabs(row[LOG_P] - row[EXACT_LOG_P]));
     }
     out->probe_error = sqrt(squares) / ((double)r->rows * (double)m->source.dim * log(2));
     free(room);
@@ -313,7 +322,7 @@ static ito_status print_json(const measuring *m, const outcome *out, ito_error *
     cJSON_AddNumberToObject(o, "standard_error_probes", out->probe_error);
     cJSON_AddNumberToObject(o, "nats", out->nats.mean);
     cJSON_AddNumberToObject(o, "nats_standard_error", out->nats.error);
-    if (m->source.density) {
+    if (m->source.truth) {
         cJSON_AddNumberToObject(o, "exact_nats", out->exact.mean);
         cJSON_AddNumberToObject(o, "difference", out->nats.mean - out->exact.mean);
         cJSON_AddNumberToObject(o, "largest_difference", out->largest);
@@ -342,10 +351,10 @@ static void print_text(const measuring *m, const outcome *out) {
     printf("\n%.4f nats", out->nats.mean);
     print_error(unit, out->nats.error);
     printf("\n");
-    if (m->source.density) {
+    if (m->source.truth) {
         printf("%.4f nats exactly, difference %.2g, largest %.2g\n", out->exact.mean,
                out->nats.mean - out->exact.mean, out->largest);
-    } else {
+    } else if (m->source.images) {
         printf("%g bits/dim for 256 grey levels in [%d, 1] are counted in, %lld dimensions\n",
                m->how.offset_bits, m->source.recipe.data.centered ? -1 : 0, (long long)m->source.dim);
     }
@@ -358,6 +367,7 @@ static ito_status run(const void *options, ito_error *err) {
     outcome out = {.largest = 0};
     ito_status st =
         cli_source_open(&m.source, o->common.words.item[0], o->weights, o->recipe, &o->common, err);
+    if (st == ITO_OK) st = check_kind(o, m.source.images, err);
     if (st == ITO_OK) {
         settle(&m);
         st = cli_input_open(&m.input, &m.source, o->data, o->count, m.how.seed, m.how.eps, err);

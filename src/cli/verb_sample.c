@@ -96,6 +96,18 @@ static ito_status check_ending(const char *option, const char *path, const char 
                          path, end);
 }
 
+/* What a network draws is known once its file is open. */
+static ito_status check_kind(const sample_options *o, bool images, ito_error *err) {
+    if (!images && (o->crop >= 0 || o->zoom >= 0))
+        return ito_error_set(err, ITO_E_ARG, "--%s: %s draws points, not images: leave it out",
+                             o->crop >= 0 ? "crop" : "zoom", o->common.words.item[0]);
+    if (images && o->common.out && cli_ends_with(o->common.out, ".csv"))
+        return ito_error_set(err, ITO_E_ARG,
+                             "--out: %s: images are no table: use .png, .npz, .npy or a folder",
+                             o->common.out);
+    return ITO_OK;
+}
+
 static ito_status check(const void *options, ito_error *err) {
     const sample_options *o = options;
     ito_status st = check_ending("trajectory", o->trajectory, ".png", err);
@@ -104,15 +116,7 @@ static ito_status check(const void *options, ito_error *err) {
     if (st != ITO_OK) return st;
     if (o->zoom > 64)
         return ito_error_set(err, ITO_E_ARG, "--zoom: is %lld: use at most 64", (long long)o->zoom);
-    const bool points = cli_source_is_density(o->common.words.item[0]);
-    if (points && (o->crop >= 0 || o->zoom >= 0))
-        return ito_error_set(err, ITO_E_ARG, "--%s: %s draws points, not images: leave it out",
-                             o->crop >= 0 ? "crop" : "zoom", o->common.words.item[0]);
-    if (!points && o->common.out && cli_ends_with(o->common.out, ".csv"))
-        return ito_error_set(err, ITO_E_ARG,
-                             "--out: %s: images are no table: use .png, .npz, .npy or a folder",
-                             o->common.out);
-    return ITO_OK;
+    return cli_source_is_density(o->common.words.item[0]) ? check_kind(o, false, err) : ITO_OK;
 }
 
 /* ---- where results go */
@@ -179,14 +183,14 @@ static ito_status report(const sample_options *o, const outputs *out, const cli_
     }
     if (!o->common.json) {
         printf("%lld samples, %.0f %s each, %.1f s\n", (long long)r->count, drawn->nfe,
-               r->density ? "scores" : "network calls", drawn->seconds);
+               source->density ? "scores" : "network calls", drawn->seconds);
         return ITO_OK;
     }
     cJSON_AddNumberToObject(object, "n", (double)r->count);
     cJSON_AddNumberToObject(object, "nfe", drawn->nfe);
     cJSON_AddNumberToObject(object, "seconds", drawn->seconds);
     cJSON_AddNumberToObject(object, "batch", (double)batch);
-    if (!r->density)
+    if (!source->density)
         cJSON_AddNumberToObject(object, "network_batch", (double)(source->parts > 0 ? source->parts : batch));
     return cli_print_json(object, err);
 }
@@ -266,11 +270,13 @@ static ito_status run(const void *options, ito_error *err) {
     int64_t batch = 0;
 
     ito_status st = cli_source_open(&source, o->common.words.item[0], o->weights, o->recipe, &o->common, err);
+    if (st == ITO_OK) st = check_kind(o, source.images, err);
     if (st == ITO_OK) st = cli_sampling_choose(&o->sampling, &source.recipe, &sampler, err);
     if (st == ITO_OK) {
         r.kind = source.images ? &cli_image_results : &cli_point_results;
         r.recipe = &source.recipe;
-        r.density = source.density;
+        r.density = source.truth;
+        r.dim = source.dim;
         r.name = source.name;
         r.count = or_default(o->count, r.kind->count);
         r.first = o->first;
@@ -300,7 +306,7 @@ const cli_verb cli_verb_sample = {
         "Draws samples from MODEL: a model or checkpoint file, a run directory, the name of a bundled model, "
         "or gmm:NAME, the exact score of a mixture behind a point set, which needs no training. "
         "--out FILE.png writes a picture and FILE.npz (images: uint8 [n,H,W,C] under \"images\"; points: "
-        "float64 [n,2] under \"points\"); FILE.npz, FILE.npy or, of points, FILE.csv the arrays alone; any "
+        "float64 [n,d] under \"points\"); FILE.npz, FILE.npy or, of points, FILE.csv the arrays alone; any "
         "other --out is a folder with samples.npz and the single images or samples.png. Settings that are "
         "not "
         "given come from the model's recipe; gmm:NAME takes --set sde.type=... and further fields of sde and "

@@ -46,6 +46,7 @@ typedef struct training {
     ito_recipe recipe;
     ito_plan_options plan;
     ito_dataset *data;
+    ito_density *density; /* of points that are drawn; NULL otherwise */
     ito_trainer *trainer;
     cli_run run;
     cli_progress progress;
@@ -56,6 +57,10 @@ typedef struct training {
     double last_loss; /* mean of the last line */
     bool stopping;    /* a stop was asked for, and its checkpoint is written */
 } training;
+
+static const char *unit_of(const training *t) {
+    return ito_data_is_points(&t->recipe.data) ? "points" : "images";
+}
 
 /* ---- before the loop */
 
@@ -121,6 +126,8 @@ static ito_status prepare(training *t, ito_error *err) {
     if (st == ITO_OK) st = cli_run_check(folder, t->o->resume, err);
     /* Data and network come before the folder: a recipe that cannot run leaves nothing behind. */
     if (st == ITO_OK) st = ito_dataset_open(&t->recipe.data, "train", &t->data, err);
+    const char *drawn = ito_data_density(&t->recipe.data);
+    if (st == ITO_OK && drawn) st = ito_mixture_named(&t->recipe.sde, drawn, &t->density, err);
     options.plan = t->plan;
     if (t->o->micro_batch > 0) options.micro_batch = t->o->micro_batch;
     if (st == ITO_OK) st = cli_tuning_open(&tuning, &t->o->common, t->recipe.training.steps, err);
@@ -156,14 +163,16 @@ static ito_status log_line(training *t, const ito_step_report *r, ito_error *err
     return cli_run_log(&t->run, &line, err);
 }
 
-/* A grid from the averaged weights, by a short chain of plain reverse diffusion: a look, not a measurement.
+/* A picture from the averaged weights, by a short chain of plain reverse diffusion: a look, not a
+ * measurement.
  */
 static ito_status draw_samples(const training *t, cli_results *r, ito_error *err) {
-    enum { LOOK_STEPS = 100, LOOK_BATCH = 64 };
+    enum { LOOK_STEPS = 100 };
+    const int64_t most = r->kind->batch;
     const ito_recipe *recipe = &t->recipe;
     ito_network_score *network = NULL;
     ito_network_score_options options = ito_network_score_default();
-    options.batch = r->count < LOOK_BATCH ? r->count : LOOK_BATCH;
+    options.batch = r->count < most ? r->count : most;
     options.continuous = recipe->objective.continuous;
     options.plan = t->plan;
     cli_drawing d = {.sde = &recipe->sde,
@@ -194,8 +203,12 @@ static ito_status draw_samples(const training *t, cli_results *r, ito_error *err
 
 static ito_status write_samples(training *t, ito_error *err) {
     char path[CLI_PATH_MAX];
-    cli_results r = {.kind = &cli_image_results,
+    const bool points = ito_data_is_points(&t->recipe.data);
+    cli_results r = {.kind = points ? &cli_point_results : &cli_image_results,
                      .recipe = &t->recipe,
+                     .density = t->density,
+                     .dim = t->recipe.data.channels,
+                     .name = t->recipe.name,
                      .count = t->recipe.training.sample_count,
                      .zoom = 2};
     ito_status st = cli_path(path, sizeof path, err, "%s/samples/step_%08lld.png", t->run.folder,
@@ -207,7 +220,7 @@ static ito_status write_samples(training *t, ito_error *err) {
     /* Early weights may drive a chain to infinity, a recipe may ask for too few steps, and Ctrl-C may come in
      * the middle: none is a reason to lose the training. */
     if (st == ITO_E_NUMERIC || st == ITO_E_ARG) {
-        cli_progress_say(&t->progress, "no sample grid at step %lld: %s",
+        cli_progress_say(&t->progress, "no picture of samples at step %lld: %s",
                          (long long)ito_trainer_steps(t->trainer), err->message);
     }
     return st == ITO_E_NUMERIC || st == ITO_E_ARG || st == ITO_E_CANCELLED ? ITO_OK : st;
@@ -245,7 +258,7 @@ static ito_status train_loop(training *t, ito_error *err) {
     t->started = t->logged_at = cli_seconds();
     t->logged_images = ito_trainer_images(t->trainer);
     t->last_loss = (double)NAN;
-    cli_progress_start(&t->progress, "train", "images", (double)t->recipe.training.batch_size, done, steps,
+    cli_progress_start(&t->progress, "train", unit_of(t), (double)t->recipe.training.batch_size, done, steps,
                        t->o->common.quiet);
     while (st == ITO_OK && r.step < steps && !t->stopping) {
         if ((st = ito_trainer_step(t->trainer, &r, err)) != ITO_OK) break;
@@ -267,14 +280,16 @@ static ito_status export_model(training *t, char path[CLI_PATH_MAX], ito_error *
                        .step = ito_trainer_steps(t->trainer),
                        .images = ito_trainer_images(t->trainer)};
     ito_status st = cli_path(path, CLI_PATH_MAX, err, "%s/model.safetensors", t->run.folder);
-    return st == ITO_OK ? ito_model_save(&model, path, true, err) : st;
+    /* Half the digits are enough for bytes; points keep theirs, and their networks are small. */
+    const bool bf16 = !ito_data_is_points(&t->recipe.data);
+    return st == ITO_OK ? ito_model_save(&model, path, bf16, err) : st;
 }
 
 static ito_status report(const training *t, const char *model, ito_error *err) {
     double seconds = t->run.seconds + cli_seconds() - t->started;
     int64_t steps = ito_trainer_steps(t->trainer), images = ito_trainer_images(t->trainer);
     if (!t->o->common.json) {
-        printf("trained %lld steps, %lld images: %s\n", (long long)steps, (long long)images, model);
+        printf("trained %lld steps, %lld %s: %s\n", (long long)steps, (long long)images, unit_of(t), model);
         return ITO_OK;
     }
     cJSON *object = cJSON_CreateObject();
@@ -306,6 +321,7 @@ static ito_status run(const void *options, ito_error *err) {
     if (st == ITO_OK) st = finish(&t, err);
     cli_run_release(&t.run);
     ito_trainer_free(t.trainer);
+    ito_density_free(t.density);
     ito_dataset_close(t.data);
     return st;
 }

@@ -7,6 +7,7 @@
  */
 #include "core/memory.h"
 #include "data/catalog.h"
+#include "data/points.h"
 
 #include <ito/data.h>
 #include <string.h>
@@ -18,6 +19,7 @@ struct ito_dataset {
     int64_t dim;    /* bytes of one image: C * S * S */
     uint8_t *bytes; /* [size, C, S, S] */
     uint8_t *labels;
+    ito__points *points; /* instead of bytes, where the data are points */
 };
 
 static ito_status no_memory(ito_error *err) {
@@ -62,6 +64,22 @@ static ito_status pad(ito_dataset *d, const ito__raw_images *raw, ito_error *err
     return ITO_OK;
 }
 
+static ito_status open_points(const ito_data_config *config, const char *split, ito_dataset **out,
+                              ito_error *err) {
+    ito_dataset *d = ito__calloc(1, sizeof *d);
+    if (d == NULL) return no_memory(err);
+    const ito_status st = ito__points_open(config, split, &d->points, err);
+    if (st == ITO_OK) {
+        d->config = *config;
+        d->size = ito__points_size(d->points);
+        d->dim = config->channels;
+        *out = d;
+        d = NULL;
+    }
+    ito_dataset_close(d);
+    return st;
+}
+
 ito_status ito_dataset_open(const ito_data_config *config, const char *split, ito_dataset **out,
                             ito_error *err) {
     const ito__source *source = NULL;
@@ -72,6 +90,7 @@ ito_status ito_dataset_open(const ito_data_config *config, const char *split, it
     if (config->limit < 0)
         return ito_error_set(err, ITO_E_ARG, "data.limit: is %lld: use 0 for all images, or a count",
                              (long long)config->limit);
+    if (ito_data_is_points(config)) return open_points(config, split, out, err);
     if ((st = ito__source_find(config->dataset, &source, err)) != ITO_OK) return st;
     if ((st = ito__source_read(source, config->path, split, &raw, err)) != ITO_OK) goto done;
     if ((st = check_shapes(config, &raw, err)) != ITO_OK) goto done;
@@ -99,6 +118,7 @@ done:
 
 void ito_dataset_close(ito_dataset *d) {
     if (d == NULL) return;
+    ito__points_close(d->points);
     ito__free(d->labels);
     ito__free(d->bytes);
     ito__free(d);
@@ -129,7 +149,14 @@ int64_t ito_dataset_image_size(const ito_dataset *d) {
 }
 
 const uint8_t *ito_dataset_bytes(const ito_dataset *d, int64_t i) {
-    return d->bytes + i * d->dim;
+    return d->points ? NULL : d->bytes + i * d->dim;
+}
+
+ito_status ito_dataset_points(const ito_dataset *d, uint64_t seed, int64_t first, int64_t n, double *x,
+                              ito_error *err) {
+    if (!d->points)
+        return ito_error_set(err, ITO_E_ARG, "data: %s holds images: read its bytes", d->config.dataset);
+    return ito__points_read(d->points, seed, first, n, x, err);
 }
 
 /* ---- the training stream ---- */
@@ -142,6 +169,10 @@ ito_status ito_dataset_order(const ito_dataset *d, uint64_t seed, int64_t first,
         return ito_error_set(err, ITO_E_ARG,
                              "data: examples %lld and %lld more are outside the stream: start from 0",
                              (long long)first, (long long)n);
+    if (d->points && ito__points_endless(d->points)) {
+        for (int64_t k = 0; k < n; k++) index[k] = first + k;
+        return ITO_OK;
+    }
     int64_t *permutation = ito__alloc((size_t)d->size, sizeof *permutation);
     if (permutation == NULL) return no_memory(err);
     for (int64_t k = 0; k < n; k++) {
@@ -160,6 +191,19 @@ static float state_of(const ito_data_config *c, uint8_t byte, double u) {
     return (float)(c->centered ? 2 * value - 1 : value);
 }
 
+static ito_status points_batch(const ito_dataset *d, uint64_t seed, int64_t n, const int64_t *index, float *x,
+                               ito_error *err) {
+    double *rows = ito__alloc((size_t)n, (size_t)d->dim * sizeof *rows);
+    ito_status st = rows ? ITO_OK : no_memory(err);
+    for (int64_t k = 0, run; k < n && st == ITO_OK; k += run) {
+        for (run = 1; k + run < n && index[k + run] == index[k] + run;) run++;
+        st = ito__points_read(d->points, seed, index[k], run, rows + k * d->dim, err);
+    }
+    for (int64_t j = 0; j < n * d->dim && st == ITO_OK; j++) x[j] = (float)rows[j];
+    ito__free(rows);
+    return st;
+}
+
 ito_status ito_dataset_batch(const ito_dataset *d, uint64_t seed, int64_t first, int64_t n, float *x,
                              ito_error *err) {
     const ito_data_config *c = &d->config;
@@ -171,6 +215,10 @@ ito_status ito_dataset_batch(const ito_dataset *d, uint64_t seed, int64_t first,
         goto done;
     }
     if ((st = ito_dataset_order(d, seed, first, n, index, err)) != ITO_OK) goto done;
+    if (d->points) {
+        st = points_batch(d, seed, n, index, x, err);
+        goto done;
+    }
     for (int64_t k = 0; k < n; k++) {
         const uint8_t *bytes = ito_dataset_bytes(d, index[k]);
         uint32_t flip = 0;

@@ -17,6 +17,19 @@ static bool same_conv(const ito_node *a, const ito_node *b) {
     return ito_shape_equal(s.image, t.image) && ito_shape_equal(s.kernel, t.kernel);
 }
 
+/* A bfloat16 plan is held to convolutions of bfloat16, where oneDNN has one. */
+static void keep_own_type(const ito_plan *p, ito__conv_candidates *c) {
+    int kept = 0, own = 0;
+    for (int i = 0; i < c->count; i++) own += c->of[i].way.type == dnnl_bf16;
+    if (p->options.precision != ITO_BF16 || own == 0) return;
+    for (int i = 0; i < c->count; i++)
+        if (c->of[i].way.type == dnnl_bf16)
+            c->of[kept++] = c->of[i];
+        else
+            dnnl_primitive_desc_destroy(c->of[i].pd);
+    c->count = kept;
+}
+
 /* The time of a convolution without its bias, which is no convolution work. */
 static double best_seconds(ito__conv_timer *timer, const ito_plan *p, const ito_node *n,
                            bool *out_of_memory) {
@@ -25,6 +38,7 @@ static double best_seconds(ito__conv_timer *timer, const ito_plan *p, const ito_
     double best = 0;
     if (n->op == ITO__OP_CONV2D) bare.n_in = 2;
     ito__conv_candidates_find(p, &bare, ITO__CONV_ALL, &c);
+    keep_own_type(p, &c);
     *out_of_memory |= !ito__conv_candidates_time(timer, &bare, ITO__TIME_ALONE, &c);
     for (int i = 0; i < c.count; i++)
         if (c.of[i].seconds > 0 && (best == 0 || c.of[i].seconds < best)) best = c.of[i].seconds;

@@ -18,10 +18,12 @@
 
 int ito__conv_ways(const ito_plan *p, ito__conv_way ways[ITO__CONV_WAYS]) {
     static const dnnl_alg_kind_t algorithms[2] = {dnnl_convolution_direct, dnnl_convolution_winograd};
-    (void)p;
     int n = 0;
     for (int open = 0; open < 2; open++)
-        for (int i = 0; i < 2; i++) ways[n++] = (ito__conv_way){algorithms[i], dnnl_f32, open};
+        for (int i = 0; i < 2; i++) {
+            if (p->options.precision == ITO_BF16) ways[n++] = (ito__conv_way){algorithms[i], dnnl_bf16, open};
+            ways[n++] = (ito__conv_way){algorithms[i], dnnl_f32, open};
+        }
     return n;
 }
 
@@ -239,8 +241,8 @@ static void attach(ito__conv_timer *t, chain *c) {
 /* ---- running in turns ---- */
 
 enum { ROUNDS = 16, LEAST_ROUNDS = 4 };
-/* Rounds end when they took that long in all, but not before the fourth; on a machine that interrupts every run
- * they end at last. Large images may take longer for the four. */
+/* Rounds end when they took that long in all, but not before the fourth; on a machine that interrupts every
+ * run they end at last. Large images may take longer for the four. */
 static const double LONG_ENOUGH = 0.04, TOO_LONG = 0.4;
 /* A chain that takes that many times what the fastest takes is left out: after the first round, which warms
  * up, after the second, and later. The first candidate always stays: the others are held against it. */

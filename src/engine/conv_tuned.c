@@ -30,9 +30,10 @@ void ito__name_conv_work(const ito_plan *p, const ito_tuning *t, const ito_node 
              "%s\t%s%s %s %s %lldx%lldx%lldx%lld kernel %lldx%lldx%lldx%lld stride %d pad %d dilation %d "
              "threads %d",
              ito__tuning_machine(t), ito__op_name(n->op), s.bias ? " bias" : "",
-             p->options.frozen ? "frozen" : "live", "f32", (long long)x[0], (long long)x[1], (long long)x[2],
-             (long long)x[3], (long long)w[0], (long long)w[1], (long long)w[2], (long long)w[3],
-             s.conv.stride, s.conv.pad, s.conv.dilation, omp_get_max_threads());
+             p->options.frozen ? "frozen" : "live", ito_precision_name(p->options.precision), (long long)x[0],
+             (long long)x[1], (long long)x[2], (long long)x[3], (long long)w[0], (long long)w[1],
+             (long long)w[2], (long long)w[3], s.conv.stride, s.conv.pad, s.conv.dilation,
+             omp_get_max_threads());
 }
 
 void ito__name_conv_choice(ito__conv_way way, const char *implementation, char choice[ITO__TUNING_CHOICE]) {

@@ -21,11 +21,11 @@ void ito__dnnl_call_free(ito__dnnl_call *call) {
 
 /* ---- memory descriptors ---- */
 
-dnnl_memory_desc_t ito__image_md(ito_shape s, int64_t block) {
+dnnl_memory_desc_t ito__image_md(ito_shape s, int64_t block, dnnl_data_type_t type) {
     dnnl_memory_desc_t md;
     dnnl_dims_t dims = {s.dim[0], s.dim[1], s.dim[2], s.dim[3]};
     dnnl_format_tag_t tag = block == 16 ? dnnl_nChw16c : block == 8 ? dnnl_nChw8c : dnnl_nchw;
-    dnnl_memory_desc_init_by_tag(&md, 4, dims, dnnl_f32, tag);
+    dnnl_memory_desc_init_by_tag(&md, 4, dims, type, tag);
     return md;
 }
 
@@ -43,6 +43,10 @@ dnnl_memory_desc_t ito__flat_md(int64_t n) {
 
 int64_t ito__image_block(const ito_plan *p, ito_shape s) {
     return ito__is_image(p, s) ? p->block : 1;
+}
+
+dnnl_data_type_t ito__stored_type(const ito_plan *p, int64_t block) {
+    return ito__is_bf16(p, block) ? dnnl_bf16 : dnnl_f32;
 }
 
 /* ---- primitives as steps ---- */
@@ -137,8 +141,9 @@ void ito__lower_convert(ito__lowering *l, const ito_node *x, int from, int to) {
         s->kind = "copy";
         return;
     }
-    ito__add_reorder(l, x, from, ito__image_md(x->shape, p->values[from].block), to,
-                     ito__image_md(x->shape, p->values[to].block));
+    int64_t have = p->values[from].block, want = p->values[to].block;
+    ito__add_reorder(l, x, from, ito__image_md(x->shape, have, ito__stored_type(p, have)), to,
+                     ito__image_md(x->shape, want, ito__stored_type(p, want)));
 }
 
 /* A value laid out as `want`, made from value `have` laid out as `have_md`; `have` itself when they agree. */
@@ -155,11 +160,12 @@ int ito__reordered(ito__lowering *l, const ito_node *x, int have, dnnl_memory_de
 /* ---- matrix products ---- */
 
 /* rows x columns matrices, `batch` of them (1: shared), stored transposed or not. */
-static dnnl_memory_desc_t matrix_md(int64_t batch, int64_t rows, int64_t columns, bool transposed) {
+static dnnl_memory_desc_t matrix_md(int64_t batch, int64_t rows, int64_t columns, bool transposed,
+                                    dnnl_data_type_t type) {
     dnnl_memory_desc_t md;
     dnnl_dims_t dims = {batch, rows, columns};
     dnnl_dims_t strides = {rows * columns, transposed ? 1 : columns, transposed ? rows : 1};
-    dnnl_memory_desc_init_by_strides(&md, 3, dims, dnnl_f32, strides);
+    dnnl_memory_desc_init_by_strides(&md, 3, dims, type, strides);
     return md;
 }
 
@@ -169,9 +175,10 @@ void ito__lower_matmul(ito__lowering *l, const ito_node *y) {
     bool ta = y->attr.transpose.a, tb = y->attr.transpose.b;
     int64_t m = y->shape.dim[y->shape.rank - 2], n = y->shape.dim[y->shape.rank - 1];
     int64_t k = a->shape.dim[a->shape.rank - 1 - ta], batch = ito_shape_count(y->shape) / (m * n);
-    dnnl_memory_desc_t md[3] = {matrix_md(a->shape.rank > 2 ? batch : 1, m, k, ta),
-                                matrix_md(b->shape.rank > 2 ? batch : 1, k, n, tb),
-                                matrix_md(batch, m, n, false)};
+    int64_t batch_a = a->shape.rank > 2 ? batch : 1, batch_b = b->shape.rank > 2 ? batch : 1;
+    dnnl_data_type_t type = p->options.precision == ITO_BF16 ? dnnl_bf16 : dnnl_f32;
+    dnnl_memory_desc_t md[3] = {matrix_md(batch_a, m, k, ta, type), matrix_md(batch_b, k, n, tb, type),
+                                matrix_md(batch, m, n, false, dnnl_f32)};
     dnnl_matmul_desc_t d;
     dnnl_primitive_attr_t attr = ito__dnnl_attributes();
     dnnl_primitive_desc_t pd = NULL;
@@ -188,8 +195,10 @@ void ito__lower_matmul(ito__lowering *l, const ito_node *y) {
                       .n_args = 3,
                       .out = 2,
                       .flops = 2.0 * (double)(batch * m * n) * (double)k};
-    r.args[0] = (ito__dnnl_arg){DNNL_ARG_SRC, ito__operand(l, a, 1), md[0]};
-    r.args[1] = (ito__dnnl_arg){DNNL_ARG_WEIGHTS, ito__operand(l, b, 1), md[1]};
+    int left = ito__reordered(l, a, ito__operand(l, a, 1), matrix_md(batch_a, m, k, ta, dnnl_f32), md[0]);
+    int right = ito__reordered(l, b, ito__operand(l, b, 1), matrix_md(batch_b, k, n, tb, dnnl_f32), md[1]);
+    r.args[0] = (ito__dnnl_arg){DNNL_ARG_SRC, left, md[0]};
+    r.args[1] = (ito__dnnl_arg){DNNL_ARG_WEIGHTS, right, md[1]};
     r.args[2] = (ito__dnnl_arg){DNNL_ARG_DST, ito__result(l, y, 1), md[2]};
     ito__add_primitive(l, &r);
 }

@@ -9,10 +9,12 @@
 
 #include "engine/plan.h"
 
-dnnl_memory_desc_t ito__image_md(ito_shape s, int64_t block);
+dnnl_memory_desc_t ito__image_md(ito_shape s, int64_t block, dnnl_data_type_t type);
 dnnl_memory_desc_t ito__open_md(dnnl_memory_desc_t md); /* the same with its layout left open */
 dnnl_memory_desc_t ito__flat_md(int64_t n);
 int64_t ito__image_block(const ito_plan *p, ito_shape s);
+/* As values of the plan are stored. */
+dnnl_data_type_t ito__stored_type(const ito_plan *p, int64_t block);
 const char *ito__implementation(const_dnnl_primitive_desc_t pd);
 dnnl_primitive_attr_t ito__dnnl_attributes(void); /* scratchpad from the caller; NULL when memory ran out */
 

@@ -5,7 +5,8 @@
  *
  * Our own layouts are asked for first; where oneDNN would then only have its reference code, it is asked
  * again with the layouts left open, and conversions are added. Weights are always in the layout that the
- * implementation likes best: packed by a step of the plan, once if the plan is frozen.
+ * implementation likes best: packed by a step of the plan, once if the plan is frozen. A bfloat16 plan
+ * multiplies bfloat16 numbers, and floats where oneDNN has no such kernel.
  */
 #include "engine/conv_tuned.h"
 
@@ -27,10 +28,29 @@ double ito__conv_flops(const ito__conv_shapes *s) {
     return 2.0 * (double)ito_shape_count(s->result) * (double)(ito_shape_count(s->kernel) / s->kernel.dim[0]);
 }
 
-/* An op of the family on given image descriptors, weights open. */
+/* The image descriptors of a convolution; weights are left open. */
+typedef struct conv_sides {
+    dnnl_memory_desc_t src, dst, weights;
+} conv_sides;
+
+/* Operands have the type that is multiplied; a result has the one it is stored in, if that is no wider. */
+static conv_sides sides_of(const ito_plan *p, ito__op op, const ito__conv_shapes *s, ito__conv_way way) {
+    int64_t from = ito__image_block(p, s->image), to = ito__image_block(p, s->result);
+    bool narrow = way.type != dnnl_f32;
+    dnnl_data_type_t src = narrow && op == ITO__OP_CONV2D_GRAD_X ? ito__stored_type(p, from) : way.type;
+    dnnl_data_type_t dst = narrow && op == ITO__OP_CONV2D ? ito__stored_type(p, to) : way.type;
+    dnnl_data_type_t weights = op == ITO__OP_CONV2D_GRAD_W ? dnnl_f32 : way.type;
+    conv_sides d = {ito__image_md(s->image, from, src), ito__image_md(s->result, to, dst),
+                    ito__open_md(ito__image_md(s->kernel, 1, weights))};
+    if (way.open) d.src = ito__open_md(d.src), d.dst = ito__open_md(d.dst);
+    return d;
+}
+
+/* An op of the family on given descriptors. */
 static ito_status describe_conv(ito__op op, const ito__conv_shapes *s, dnnl_alg_kind_t algorithm,
-                                dnnl_prop_kind_t forward, const dnnl_memory_desc_t *src,
-                                const dnnl_memory_desc_t *dst, dnnl_convolution_desc_t *d) {
+                                dnnl_prop_kind_t forward, const conv_sides *sides,
+                                dnnl_convolution_desc_t *d) {
+    const dnnl_memory_desc_t *src = &sides->src, *dst = &sides->dst, *weights = &sides->weights;
     dnnl_dims_t stride = {s->conv.stride, s->conv.stride};
     dnnl_dims_t dilate = {s->conv.dilation - 1, s->conv.dilation - 1};
     dnnl_dims_t left = {s->conv.pad, s->conv.pad}, right;
@@ -38,18 +58,18 @@ static ito_status describe_conv(ito__op op, const ito__conv_shapes *s, dnnl_alg_
          i++) /* what the last window reaches beyond the image; may be less than the left pad */
         right[i] = (s->result.dim[2 + i] - 1) * s->conv.stride +
                    (s->kernel.dim[2 + i] - 1) * s->conv.dilation + 1 - s->image.dim[2 + i] - s->conv.pad;
-    dnnl_memory_desc_t weights = ito__open_md(ito__image_md(s->kernel, 1)), bias;
+    dnnl_memory_desc_t bias;
     bool biased = s->bias && op == ITO__OP_CONV2D;
     if (biased) bias = ito__flat_md(s->kernel.dim[0]);
     dnnl_status_t st;
     if (op == ITO__OP_CONV2D)
         st = dnnl_dilated_convolution_forward_desc_init(
-            d, forward, algorithm, src, &weights, biased ? &bias : NULL, dst, stride, dilate, left, right);
+            d, forward, algorithm, src, weights, biased ? &bias : NULL, dst, stride, dilate, left, right);
     else if (op == ITO__OP_CONV2D_GRAD_X)
-        st = dnnl_dilated_convolution_backward_data_desc_init(d, algorithm, src, &weights, dst, stride,
-                                                              dilate, left, right);
+        st = dnnl_dilated_convolution_backward_data_desc_init(d, algorithm, src, weights, dst, stride, dilate,
+                                                              left, right);
     else
-        st = dnnl_dilated_convolution_backward_weights_desc_init(d, algorithm, src, &weights, NULL, dst,
+        st = dnnl_dilated_convolution_backward_weights_desc_init(d, algorithm, src, weights, NULL, dst,
                                                                  stride, dilate, left, right);
     return st == dnnl_success ? ITO_OK : ITO_E_UNSUPPORTED;
 }
@@ -57,19 +77,18 @@ static ito_status describe_conv(ito__op op, const ito__conv_shapes *s, dnnl_alg_
 void ito__conv_implementations(const ito_plan *p, const ito_node *n, ito__conv_way way,
                                bool (*visit)(void *self, dnnl_primitive_desc_t pd), void *self) {
     ito__conv_shapes s = ito__conv_of(n);
-    dnnl_memory_desc_t src = ito__image_md(s.image, ito__image_block(p, s.image));
-    dnnl_memory_desc_t dst = ito__image_md(s.result, ito__image_block(p, s.result));
-    if (way.open) src = ito__open_md(src), dst = ito__open_md(dst);
+    conv_sides sides = sides_of(p, n->op, &s, way);
     dnnl_prop_kind_t forward = p->options.frozen ? dnnl_forward_inference : dnnl_forward_training;
     dnnl_convolution_desc_t d, fd;
     dnnl_primitive_desc_t hint = NULL;
     dnnl_primitive_attr_t attr = ito__dnnl_attributes();
     dnnl_primitive_desc_iterator_t it = NULL;
     bool found = false;
-    if (!attr || describe_conv(n->op, &s, way.algorithm, forward, &src, &dst, &d) != ITO_OK) goto done;
+    if (!attr || describe_conv(n->op, &s, way.algorithm, forward, &sides, &d) != ITO_OK) goto done;
     if (n->op != ITO__OP_CONV2D) { /* oneDNN wants the forward pass beside a gradient */
-        if (describe_conv(ITO__OP_CONV2D, &s, dnnl_convolution_direct, dnnl_forward_training, &src, &dst,
-                          &fd) != ITO_OK ||
+        sides = sides_of(p, ITO__OP_CONV2D, &s, way);
+        if (describe_conv(ITO__OP_CONV2D, &s, dnnl_convolution_direct, dnnl_forward_training, &sides, &fd) !=
+                ITO_OK ||
             dnnl_primitive_desc_create(&hint, &fd, attr, p->engine, NULL) != dnnl_success)
             goto done;
     }
@@ -110,8 +129,9 @@ static dnnl_primitive_desc_t first_implementation(const ito_plan *p, const ito_n
 static bool try_winograd(const ito_plan *p, const ito__conv_shapes *s) {
     bool three = s->kernel.dim[2] == 3 && s->kernel.dim[3] == 3;
     bool same = s->conv.stride == 1 && s->conv.dilation == 1 && s->conv.pad == 1;
-    return !p->options.exact && three && same && s->image.dim[2] >= 8 && s->image.dim[3] >= 8 &&
-           ito__image_block(p, s->image) == 16 && ito__image_block(p, s->result) == 16;
+    return !p->options.exact && p->options.precision == ITO_F32 && three && same && s->image.dim[2] >= 8 &&
+           s->image.dim[3] >= 8 && ito__image_block(p, s->image) == 16 &&
+           ito__image_block(p, s->result) == 16;
 }
 
 static dnnl_primitive_desc_t choose_conv(const ito_plan *p, const ito_node *n, const ito__conv_shapes *s) {
@@ -119,7 +139,13 @@ static dnnl_primitive_desc_t choose_conv(const ito_plan *p, const ito_node *n, c
     ito__conv_way ours = {dnnl_convolution_direct, dnnl_f32, false}, open = ours;
     open.open = true;
     dnnl_primitive_desc_t pd = NULL;
-    if (try_winograd(p, s)) pd = first_implementation(p, n, winograd, false);
+    if (p->options.precision == ITO_BF16) {
+        ours.type = open.type = dnnl_bf16;
+        pd = first_implementation(p, n, ours, false);
+        if (!pd) pd = first_implementation(p, n, open, false);
+        ours.type = open.type = dnnl_f32;
+    }
+    if (!pd && try_winograd(p, s)) pd = first_implementation(p, n, winograd, false);
     if (!pd) pd = first_implementation(p, n, ours, false);
     if (!pd) pd = first_implementation(p, n, open, false);
     if (!pd) pd = first_implementation(p, n, ours, true);
@@ -138,7 +164,8 @@ void ito__conv_sides(const ito_node *n, ito__conv_side sides[ITO__CONV_SIDES]) {
 }
 
 dnnl_memory_desc_t ito__stored_md(const ito_plan *p, const ito__conv_side *side) {
-    return ito__image_md(side->node->shape, side->weights ? 1 : ito__image_block(p, side->node->shape));
+    int64_t block = side->weights ? 1 : ito__image_block(p, side->node->shape);
+    return ito__image_md(side->node->shape, block, ito__stored_type(p, block));
 }
 
 void ito__lower_conv(ito__lowering *l, const ito_node *n) {

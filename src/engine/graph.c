@@ -62,6 +62,7 @@ void ito_graph_free(ito_graph *g) {
     }
     ito__free(g->nodes);
     ito__free(g->params);
+    ito__names_release(&g->names);
     ito__free(g);
 }
 
@@ -158,6 +159,10 @@ static ito_node *leaf(ito_graph *g, ito__op op, const char *name, ito_shape shap
     if (x == g->scrap) return x;
     x->name = intern(g, name);
     x->init = init;
+    if (!ito__names_add(&g->names, x->name, x->id)) {
+        ito_graph_poison(g, ITO_E_NOMEM, "graph: out of memory for the names of its leaves: free some");
+        return g->scrap;
+    }
     if (op == ITO__OP_INPUT) return x;
     if (!grow(g, &g->params, g->n_params, &g->cap_params)) return g->scrap;
     g->params[g->n_params++] = x;
@@ -224,7 +229,6 @@ ito_node *ito_graph_param(const ito_graph *g, int index) {
 }
 
 ito_node *ito_graph_find(const ito_graph *g, const char *name) {
-    for (int i = 0; i < g->n_nodes; i++)
-        if (g->nodes[i]->op <= ITO__OP_BUFFER && strcmp(g->nodes[i]->name, name) == 0) return g->nodes[i];
-    return NULL;
+    int32_t id = ito__names_find(&g->names, name);
+    return id < 0 ? NULL : g->nodes[id];
 }

@@ -6,6 +6,8 @@
 #ifndef ITO_ENGINE_GRAPH_H
 #define ITO_ENGINE_GRAPH_H
 
+#include "engine/names.h"
+
 #include <ito/engine.h>
 
 /* X(enum suffix, printed name). Families: leaves, pointwise, reductions, shape, linear algebra, images,
@@ -123,6 +125,7 @@ struct ito_graph {
     int32_t n_nodes, cap_nodes;
     ito_node **params;
     int n_params, cap_params;
+    ito__names names; /* of leaves, to their ids */
     uint32_t n_dropouts;
     const char *scope;
     ito_node *scrap; /* what a failed op returns */

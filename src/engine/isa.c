@@ -20,11 +20,14 @@ ito_isa ito_isa_detect(void) {
     return (ito_isa)(ITO_ISA_PLAIN + (int)ito__isa_detect());
 }
 
-const ito__kernel *ito__fast_kernels(ito_isa isa) {
+const ito__kernel *ito__fast_kernels(ito_isa isa, bool bf16) {
+    static const ito__kernel *const tables[ITO_ISA_COUNT][2] = {
+        [ITO_ISA_PLAIN] = {ito__fast_plain, ito__bf16_plain},
+        [ITO_ISA_AVX2] = {ito__fast_avx2, ito__bf16_avx2},
+        [ITO_ISA_AVX512] = {ito__fast_avx512, ito__bf16_avx512},
+    };
     ito_isa best = ito_isa_detect();
-    if (isa == ITO_ISA_AUTO || isa > best) isa = best;
-    if (isa == ITO_ISA_AVX512) return ito__fast_avx512;
-    return isa == ITO_ISA_AVX2 ? ito__fast_avx2 : ito__fast_plain;
+    return tables[isa == ITO_ISA_AUTO || isa > best ? best : isa][bf16];
 }
 
 /* The blocking that oneDNN's own kernels use on this processor (its limit by environment included). */

@@ -67,15 +67,15 @@ static bool wants_blocked(const ito__lowering *l, const ito_node *y) {
     }
 }
 
-/* Kernels that treat an image as a flat array, so that the plain one serves a blocked image as well. */
-static bool layout_agnostic(ito__op op) {
-    return ito__is_unary(op) || op == ITO__OP_CONCAT || op == ITO__OP_SLICE;
+/* A plain kernel that treats an image as a flat array serves a blocked image of floats as well. */
+static bool serves_blocked(const ito_plan *p, ito__op op) {
+    return p->image[op] || (p->image == p->fast && ito__is_unary(op));
 }
 
 static void lower_kernel(ito__lowering *l, const ito_node *y) {
     ito_plan *p = l->plan;
-    ito__kernel fast = p->fast[y->op];
-    bool blocked = wants_blocked(l, y) && (fast || layout_agnostic(y->op));
+    bool blocked = wants_blocked(l, y) && serves_blocked(p, y->op);
+    ito__kernel fast = blocked ? p->image[y->op] : p->fast[y->op];
     int64_t block = blocked ? p->block : 1;
     int in[ITO__STEP_OPERANDS];
     if (y->n_in > ITO__STEP_OPERANDS) {

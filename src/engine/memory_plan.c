@@ -56,6 +56,7 @@ static void compute_in_place(ito_plan *p) {
             ito__value *x = &p->values[root];
             if (!may_overwrite(s, k) || x->place != ITO__ARENA || x->last != i || x->bytes != y->bytes)
                 continue;
+            if (x->block != y->block) continue;
             if (root == s->out) continue;
             x->last = y->last;
             y->alias = root;

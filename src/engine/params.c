@@ -22,6 +22,7 @@ typedef struct entry {
 struct ito_params {
     int count;
     entry *entries;
+    ito__names names; /* of the entries, to their numbers */
     int64_t floats;
     float *block;
 };
@@ -29,6 +30,7 @@ struct ito_params {
 void ito_params_free(ito_params *p) {
     if (!p) return;
     for (int i = 0; p->entries && i < p->count; i++) ito__free(p->entries[i].name);
+    ito__names_release(&p->names);
     ito__free(p->entries);
     ito__free(p->block);
     ito__free(p);
@@ -57,7 +59,8 @@ ito_status ito_params_create(const ito_graph *g, ito_params **out, ito_error *er
     for (int i = 0; i < p->count; i++) {
         const ito_node *x = g->params[i];
         p->entries[i] = (entry){ito__strdup(x->name), x->shape, x->init, ito_node_trainable(x), p->floats};
-        if (!p->entries[i].name) return out_of_memory(p, err);
+        if (!p->entries[i].name || !ito__names_add(&p->names, p->entries[i].name, i))
+            return out_of_memory(p, err);
         p->floats += stride(x->shape);
     }
     if (!(p->block = ito__calloc((size_t)p->floats + GRAIN, sizeof *p->block))) return out_of_memory(p, err);
@@ -84,9 +87,12 @@ ito_status ito_params_clone(const ito_params *p, ito_params **out, ito_error *er
         return out_of_memory(q, err);
     q->floats = p->floats;
     for (; q->count < p->count; q->count++) {
-        q->entries[q->count] = p->entries[q->count];
-        if (!(q->entries[q->count].name = ito__strdup(p->entries[q->count].name)))
-            return out_of_memory(q, err);
+        entry *e = &q->entries[q->count];
+        *e = p->entries[q->count];
+        if (!(e->name = ito__strdup(e->name))) return out_of_memory(q, err);
+        if (ito__names_add(&q->names, e->name, q->count)) continue;
+        ito__free(e->name);
+        return out_of_memory(q, err);
     }
     if (!(q->block = ito__alloc((size_t)p->floats + GRAIN, sizeof *q->block))) return out_of_memory(q, err);
     memcpy(q->block, p->block, ((size_t)p->floats + GRAIN) * sizeof *q->block);
@@ -165,9 +171,7 @@ float *ito_params_data(ito_params *p, int i) {
 }
 
 int ito_params_find(const ito_params *p, const char *name) {
-    for (int i = 0; i < p->count; i++)
-        if (strcmp(p->entries[i].name, name) == 0) return i;
-    return -1;
+    return ito__names_find(&p->names, name);
 }
 
 float *ito_params_block(ito_params *p, int64_t *floats) {

@@ -16,8 +16,18 @@ ito_plan_options ito_plan_default(void) {
     return (ito_plan_options){.precision = ITO_F32, .isa = ITO_ISA_AUTO};
 }
 
-size_t ito__element_size(const ito_plan *p) {
-    return p->options.precision == ITO_F64 ? sizeof(double) : sizeof(float);
+const char *ito_precision_name(ito_precision precision) {
+    static const char *const names[ITO_PRECISION_COUNT] = {"f32", "f64", "bf16"};
+    return precision >= 0 && precision < ITO_PRECISION_COUNT ? names[precision] : "unknown";
+}
+
+bool ito__is_bf16(const ito_plan *p, int64_t block) {
+    return block > 1 && p->options.precision == ITO_BF16;
+}
+
+size_t ito__element_size(const ito_plan *p, int64_t block) {
+    if (p->options.precision == ITO_F64) return sizeof(double);
+    return ito__is_bf16(p, block) ? sizeof(uint16_t) : sizeof(float);
 }
 
 /* ---- building blocks of lowering ---- */
@@ -62,15 +72,15 @@ static int add_bound(ito__lowering *l, const ito_node *node, bool output) {
     return p->n_bound++;
 }
 
-static size_t node_bytes(const ito_plan *p, const ito_node *x) {
-    return (size_t)ito_shape_count(x->shape) * ito__element_size(p);
+static size_t node_bytes(const ito_plan *p, const ito_node *x, int64_t block) {
+    return (size_t)ito_shape_count(x->shape) * ito__element_size(p, block);
 }
 
 static int bound_value(ito__lowering *l, const ito_node *x, int slot) {
     if (slot < 0) return -1;
     int v = add_value(l, (ito__value){.node = x,
                                       .block = 1,
-                                      .bytes = node_bytes(l->plan, x),
+                                      .bytes = node_bytes(l->plan, x, 1),
                                       .place = ITO__BOUND,
                                       .slot = slot,
                                       .alias = -1});
@@ -96,7 +106,7 @@ int ito__result(ito__lowering *l, const ito_node *y, int64_t block) {
     } else {
         v = add_value(l, (ito__value){.node = y,
                                       .block = block,
-                                      .bytes = node_bytes(l->plan, y),
+                                      .bytes = node_bytes(l->plan, y, block),
                                       .place = l->constant[y->id] ? ITO__CONSTANT : ITO__ARENA,
                                       .alias = -1});
     }
@@ -235,6 +245,12 @@ static ito_status check(const ito_graph *g, int n, ito_node *const *outputs, con
     if (o->precision == ITO_F64 && !o->reference)
         return ito_error_set(err, ITO_E_UNSUPPORTED,
                              "plan: double precision runs the reference kernels only: set reference");
+    if (o->precision == ITO_BF16 && o->reference)
+        return ito_error_set(err, ITO_E_UNSUPPORTED,
+                             "plan: the reference kernels have no bfloat16: use ITO_F32 with reference");
+    if (o->precision == ITO_BF16 && ito__channel_block() != 16)
+        return ito_error_set(err, ITO_E_UNSUPPORTED,
+                             "precision: bfloat16 needs a processor with AVX-512: use float32 (f32)");
     if (o->threads < 0)
         return ito_error_set(err, ITO_E_ARG, "plan: threads is %d: use 0 (automatic) or more", o->threads);
     return ITO_OK;
@@ -251,7 +267,8 @@ ito_status ito_plan_create(ito_graph *g, int n_outputs, ito_node *const *outputs
     p->graph = g;
     p->options = o;
     p->plain = o.precision == ITO_F64 ? ito__plain_f64 : ito__plain_f32;
-    p->fast = o.reference ? p->plain : ito__fast_kernels(o.isa);
+    p->fast = o.reference ? p->plain : ito__fast_kernels(o.isa, false);
+    p->image = o.precision == ITO_BF16 ? ito__fast_kernels(o.isa, true) : p->fast;
     p->block = o.reference ? 1 : ito__channel_block();
     int threads = omp_get_max_threads();
     if (o.threads) omp_set_num_threads(o.threads); /* oneDNN fixes its partition when a primitive is made */

@@ -75,6 +75,7 @@ struct ito_plan {
     ito_plan_options options;
     int64_t block; /* of this processor: 16, 8, or 1 */
     const ito__kernel *plain, *fast;
+    const ito__kernel *image; /* for blocked images: fast, or its bfloat16 twin */
     dnnl_engine_t engine;
     ito__value *values;
     int n_values, cap_values;
@@ -101,7 +102,8 @@ typedef struct ito__lowering {
 
 /* ---- used by the lowering files ---- */
 
-size_t ito__element_size(const ito_plan *p);
+size_t ito__element_size(const ito_plan *p, int64_t block); /* of a value: blocked images may be bfloat16 */
+bool ito__is_bf16(const ito_plan *p, int64_t block);
 bool ito__is_image(const ito_plan *p, ito_shape s); /* may be kept blocked */
 /* The value of a node in a layout; converts when it exists in the other only. -1 after a failure. */
 int ito__operand(ito__lowering *l, const ito_node *x, int64_t block);
@@ -129,8 +131,8 @@ ito_status ito__place_values(ito_plan *p, ito_error *err);
 /* The value whose memory v is. */
 int ito__root(const ito_plan *p, int v);
 
-/* isa.c */
-const ito__kernel *ito__fast_kernels(ito_isa isa);
+/* isa.c; bf16: the kernels for blocked bfloat16 images. */
+const ito__kernel *ito__fast_kernels(ito_isa isa, bool bf16);
 int64_t ito__channel_block(void);
 
 #endif

@@ -2,13 +2,13 @@
  *
  * One recipe value: from text into the struct, checked against its row of the schema, and back to text.
  */
+#include "core/c_locale.h"
 #include "models/recipe_schema.h"
 
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <locale.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,31 +64,13 @@ void ito__field_copy(const ito__field *field, const ito_recipe *from, ito_recipe
 
 /* ---- numbers as text ---- */
 
-/* strtod and printf follow the program's locale; recipes always use a decimal point. The locale changes for
- * this thread only, and comes back. */
-typedef struct c_locale {
-    locale_t mine, old;
-} c_locale;
-
-static c_locale enter_c_locale(void) {
-    c_locale c = {.mine = newlocale(LC_ALL_MASK, "C", (locale_t)0)};
-    if (c.mine) c.old = uselocale(c.mine);
-    return c;
-}
-
-static void leave_c_locale(c_locale c) {
-    if (!c.mine) return;
-    uselocale(c.old);
-    freelocale(c.mine);
-}
-
 static bool read_real(const char *text, double *out) {
     if (!text[0] || strspn(text, "+-.0123456789eE") != strlen(text))
         return false; /* no hexadecimal, nan, inf */
-    c_locale c = enter_c_locale();
+    ito__c_locale c = ito__c_locale_enter();
     char *end;
     double x = strtod(text, &end);
-    leave_c_locale(c);
+    ito__c_locale_leave(c);
     if (*end || !isfinite(x)) return false;
     *out = x;
     return true;
@@ -178,11 +160,11 @@ static ito_status bad(const ito__field *field, const char *text, const char *whe
                              "%s: %s is %.60s, expected a number from %.15g to %.15g: correct it", where,
                              name, text, field->min, field->max);
     case ITO__FIELD_NAME:
-        return ito_error_set(
-            err, ITO_E_ARG,
-            "%s: %s is \"%.60s\", expected 1 to %d letters, digits, '.', '_' or '-', not starting "
-            "with '.' or '-': choose another",
-            where, name, text, (int)field->capacity - 1);
+        return ito_error_set(err, ITO_E_ARG,
+                             "%s: %s is \"%.60s\", expected 1 to %d letters, digits, '.', '_', '-' or, "
+                             "inside, ':', not starting "
+                             "with '.' or '-': choose another",
+                             where, name, text, (int)field->capacity - 1);
     case ITO__FIELD_TEXT:
         return ito_error_set(err, ITO_E_ARG, "%s: %s has %d bytes, at most %d fit: shorten it", where, name,
                              (int)strlen(text), (int)field->capacity - 1);
@@ -207,12 +189,14 @@ static bool word_known(const ito__field *field, const char *text) {
     return false;
 }
 
-/* A name becomes part of a path, so it neither leaves its folder nor looks like an option. */
+/* A name becomes part of a path, so it neither leaves its folder nor looks like an option. A colon inside, as
+ * in gmm:moons, is no YAML; one at an end would be. */
 static bool name_fits(const char *text) {
+    const size_t length = strlen(text);
     for (const char *c = text; *c; c++) {
-        if (!isalnum((unsigned char)*c) && !strchr("._-", *c)) return false;
+        if (!isalnum((unsigned char)*c) && !strchr("._-:", *c)) return false;
     }
-    return text[0] && text[0] != '.' && text[0] != '-';
+    return length > 0 && !strchr(".-:", text[0]) && text[length - 1] != ':';
 }
 
 static bool fits(const ito__field *field, const ito_recipe *r) {
@@ -312,12 +296,12 @@ ito_status ito__field_set(const ito__field *field, ito_recipe *r, const char *te
 /* The shortest of 15, 16 and 17 digits that reads back as the same double. */
 static void print_real(double x, FILE *out) {
     char text[40];
-    c_locale c = enter_c_locale();
+    ito__c_locale c = ito__c_locale_enter();
     for (int digits = 15; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, x);
         if (strtod(text, NULL) == x) break;
     }
-    leave_c_locale(c);
+    ito__c_locale_leave(c);
     fputs(text, out);
 }
 

@@ -145,9 +145,9 @@ static ito_status plan_score(const ito_network_config *c, const ito_network_scor
     if (st != ITO_OK) return st;
     if (o->batch < 1)
         return ito_error_set(err, ITO_E_ARG, "batch: is %lld: use at least 1", (long long)o->batch);
-    if (o->plan.precision != ITO_F32)
+    if (o->plan.precision == ITO_F64)
         return ito_error_set(err, ITO_E_UNSUPPORTED,
-                             "precision: a network's score runs in float: use ITO_F32");
+                             "precision: a network's score takes floats: use ITO_F32 or ITO_BF16");
     ito_network_score *s = *out = ito__calloc(1, sizeof *s);
     if (!s) return ito_error_set(err, ITO_E_NOMEM, "network: no memory for a score function: free some");
     s->continuous = o->continuous;

@@ -144,8 +144,7 @@ ito_status ito_trainer_create(const ito_recipe *recipe, const ito_dataset *datas
     ito_status st = ITO_OK;
     ito_node **grads = NULL;
     ito_plan_options plan = options->plan;
-    plan.precision = ITO_F32; /* the batch, the weights and their moments are floats */
-    plan.frozen = false;      /* weights change between runs */
+    plan.frozen = false; /* weights change between runs */
     *out = NULL;
 
     ito_trainer *t = ito__calloc(1, sizeof *t);
@@ -178,7 +177,6 @@ ito_status ito_trainer_bytes(const ito_recipe *recipe, const ito_trainer_options
     ito_status st = ITO_OK;
     ito_node **grads = NULL;
     ito_plan_options plan = options->plan;
-    plan.precision = ITO_F32;
     plan.sizes_only = true;
 
     ito_trainer *t = ito__calloc(1, sizeof *t);

@@ -64,7 +64,8 @@ value_out_of_range_is_usage() { usage_error 'sample x -n 0' '--count: is 0: use 
 value_that_is_no_number_is_usage() { usage_error 'sample x --steps 1e3x' '--steps' 'not a whole number'; }
 negative_seed_is_usage() { usage_error 'sample x --seed=-4' '--seed: is -4'; }
 output_of_another_kind_is_usage() { usage_error 'sample x --animation a.gif' '--animation' '.webp'; }
-other_precisions_are_refused() { run 1 sample x --precision bf16 && error_says '--precision' 'f32'; }
+other_precisions_are_refused() { usage_error 'sample x --precision f16' '--precision' 'f32, bf16'; }
+exact_is_float32() { run 1 bench network recipes/fashion/tiny.yaml --exact --precision bf16 && error_says '--exact' 'f32'; }
 recipe_is_described() {
     run 0 info recipes/fashion/tiny.yaml --json && out_says '"parameters":' && out_says '"flops_per_image":'
 }
@@ -100,6 +101,7 @@ claim value_that_is_no_number_is_usage
 claim negative_seed_is_usage
 claim output_of_another_kind_is_usage
 claim other_precisions_are_refused
+claim exact_is_float32
 claim recipe_is_described
 claim set_reaches_the_recipe
 claim printed_recipe_reads_back

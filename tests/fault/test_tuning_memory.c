@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Memory that runs out while a plan times its convolutions: the plan is made all the same, by rule, or fails with
- * a sentence where it had no memory itself; nothing leaks.
+ * Memory that runs out while a plan times its convolutions: the plan is made all the same, by rule, or fails
+ * with a sentence where it had no memory itself; nothing leaks.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -6,6 +6,8 @@
  */
 #include "op_harness.h"
 
+#include "engine/plan.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -15,6 +17,8 @@
 static const double REFERENCE_BOUND = 3e-6, DIRECT_BOUND = 1e-5;
 /* Winograd F(4x4, 3x3) multiplies by transforms with entries up to 8, which costs some two digits. */
 static const double WINOGRAD_BOUND = 1e-4;
+/* Bfloat16 has 8 bits, and rounds between any two ops; a second derivative passes through some ten. */
+static const double BF16_BOUND = 5e-2;
 
 typedef struct outputs {
     int n;
@@ -69,19 +73,25 @@ static void compare(op_tally *t, const op_case *c, const outputs *w, const char 
 typedef struct variant {
     const char *name;
     ito_isa isa;
+    ito_precision precision;
     bool exact, frozen;
-    int threads;
 } variant;
 
 static const variant variants[] = {
-    {"plain", ITO_ISA_PLAIN, true, false, 1},    {"avx2", ITO_ISA_AVX2, true, false, 1},
-    {"avx512", ITO_ISA_AVX512, true, false, 1},  {"frozen", ITO_ISA_AUTO, true, true, 1},
-    {"winograd", ITO_ISA_AUTO, false, false, 1}, {"frozen winograd", ITO_ISA_AUTO, false, true, 1},
+    {"plain", .isa = ITO_ISA_PLAIN, .exact = true},
+    {"avx2", .isa = ITO_ISA_AVX2, .exact = true},
+    {"avx512", .isa = ITO_ISA_AVX512, .exact = true},
+    {"frozen", .exact = true, .frozen = true},
+    {"winograd", .exact = false},
+    {"frozen winograd", .frozen = true},
+    {"bf16", .precision = ITO_BF16},
+    {"bf16 frozen", .precision = ITO_BF16, .frozen = true},
 };
 
 static op_tally reference_tally = {.title = "F32 reference against F64"};
 static op_tally direct_tally = {.title = "fast plans, direct convolutions"};
 static op_tally winograd_tally = {.title = "fast plans, Winograd allowed"};
+static op_tally bf16_tally = {.title = "fast plans in bfloat16"};
 
 /* Steps of a plan that oneDNN computes by Winograd's method. */
 static int winograd_steps(const op_plan *p) {
@@ -100,11 +110,13 @@ static void check_variants(const op_case *c, const op_graph *o, outputs *w, cons
     for (size_t i = 0; i < sizeof variants / sizeof variants[0]; i++) {
         const variant *v = &variants[i];
         if (v->isa > ito_isa_detect()) continue;
+        if (v->precision == ITO_BF16 && ito__channel_block() != 16) continue;
         ito_plan_options options = ito_plan_default();
+        options.precision = v->precision;
         options.isa = v->isa;
         options.exact = v->exact;
         options.frozen = v->frozen;
-        options.threads = v->threads;
+        options.threads = 1;
         op_plan p;
         run(&p, o, w, options);
         if (v->exact)
@@ -113,8 +125,12 @@ static void check_variants(const op_case *c, const op_graph *o, outputs *w, cons
             winograd_count += winograd_steps(&p);
         char how[48];
         snprintf(how, sizeof how, "%s%s", v->name, wrapped ? ", blocked" : "");
-        compare(v->exact ? &direct_tally : &winograd_tally, c, w, how, &p, reference,
-                v->exact ? DIRECT_BOUND : WINOGRAD_BOUND);
+        if (v->precision == ITO_BF16)
+            compare(&bf16_tally, c, w, how, &p, reference, BF16_BOUND);
+        else if (v->exact)
+            compare(&direct_tally, c, w, how, &p, reference, DIRECT_BOUND);
+        else
+            compare(&winograd_tally, c, w, how, &p, reference, WINOGRAD_BOUND);
         op_plan_close(&p);
     }
 }
@@ -141,7 +157,7 @@ static void every_case_agrees_with_its_reference(void **state) {
     }
     print_message("best instruction set here: %s; %d steps by Winograd\n", ito_isa_name(ito_isa_detect()),
                   winograd_count);
-    op_tally_close(3, (const op_tally *[]){&reference_tally, &direct_tally, &winograd_tally});
+    op_tally_close(4, (const op_tally *[]){&reference_tally, &direct_tally, &winograd_tally, &bf16_tally});
 }
 
 int main(void) {

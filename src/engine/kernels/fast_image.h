@@ -35,8 +35,8 @@ static inline void each_line(const ito__call *c,
 
 static inline void upsample_line(const ito__call *c, int64_t line, int64_t block) {
     int64_t f = c->node->attr.factor, w = c->node->shape.dim[3] / f;
-    const float *x = IN(0) + line / f * w * block;
-    float *out = OUT + line * w * f * block;
+    const element *x = IN(0) + line / f * w * block;
+    element *out = OUT + line * w * f * block;
     if (f == 2 && block == 1) {
         SIMD for (int64_t j = 0; j < w; j++) out[2 * j] = out[2 * j + 1] = x[j];
         return;
@@ -52,20 +52,20 @@ PER_BLOCK(upsample)
 /* Sums of f x f blocks. */
 static inline void pool_line(const ito__call *c, int64_t line, int64_t block) {
     int64_t f = c->node->attr.factor, w = c->node->shape.dim[3];
-    const float *x = IN(0) + line * f * w * f * block, *below = x + w * f * block;
-    float *out = OUT + line * w * block;
+    const element *x = IN(0) + line * f * w * f * block, *below = x + w * f * block;
+    element *out = OUT + line * w * block;
     if (f == 2 && block == 1) {
         SIMD for (int64_t j = 0; j < w; j++) out[j] =
-            (x[2 * j] + x[2 * j + 1]) + (below[2 * j] + below[2 * j + 1]);
+            narrow((widen(x[2 * j]) + widen(x[2 * j + 1])) + (widen(below[2 * j]) + widen(below[2 * j + 1])));
         return;
     }
     for (int64_t j = 0; j < w; j++, x += f * block, out += block) {
         float sum[LANES] = {0};
         for (int64_t a = 0; a < f; a++)
             for (int64_t b = 0; b < f; b++) {
-                SIMD for (int64_t l = 0; l < block; l++) sum[l] += x[(a * w * f + b) * block + l];
+                SIMD for (int64_t l = 0; l < block; l++) sum[l] += widen(x[(a * w * f + b) * block + l]);
             }
-        SIMD for (int64_t l = 0; l < block; l++) out[l] = sum[l];
+        SIMD for (int64_t l = 0; l < block; l++) out[l] = narrow(sum[l]);
     }
 }
 
@@ -101,8 +101,8 @@ static inline taps within(taps t, int64_t up, int64_t size) {
  * meet. */
 typedef struct fir_line {
     const ito_fir *fir;
-    const float *x; /* the first of the rows */
-    float *out;
+    const element *x; /* the first of the rows */
+    element *out;
     int64_t width, from; /* of the result, of the operand */
     int64_t rows;
     float tap[8], row_tap[8];
@@ -129,34 +129,34 @@ static inline void fir_blocks(const fir_line *restrict v, int64_t phase, int64_t
         taps columns = within(t, up, v->from);
         float sum[LANES] = {0};
         for (int64_t a = 0; a < v->rows; a++) {
-            const float *row = v->x + a * v->from * block;
+            const element *row = v->x + a * v->from * block;
             for (int64_t b = 0; b < columns.count; b++) {
                 float weight = v->row_tap[a] * v->tap[columns.first + b * up];
-                const float *pixel = row + (columns.begin + b) * block;
-                SIMD for (int64_t l = 0; l < block; l++) sum[l] += weight * pixel[l];
+                const element *pixel = row + (columns.begin + b) * block;
+                SIMD for (int64_t l = 0; l < block; l++) sum[l] += weight * widen(pixel[l]);
             }
         }
-        SIMD for (int64_t l = 0; l < block; l++) v->out[j * block + l] = sum[l];
+        SIMD for (int64_t l = 0; l < block; l++) v->out[j * block + l] = narrow(sum[l]);
     }
 }
 
 /* sum[i] += weight x[i step], out[i step] = sum[i]: loops for the steps that networks use. */
-static inline void add_tap(float *restrict sum, const float *restrict x, int64_t n, int64_t step,
+static inline void add_tap(float *restrict sum, const element *restrict x, int64_t n, int64_t step,
                            float weight) {
     if (step == 1) {
-        SIMD for (int64_t i = 0; i < n; i++) sum[i] += weight * x[i];
+        SIMD for (int64_t i = 0; i < n; i++) sum[i] += weight * widen(x[i]);
     } else if (step == 2) {
-        SIMD for (int64_t i = 0; i < n; i++) sum[i] += weight * x[2 * i];
+        SIMD for (int64_t i = 0; i < n; i++) sum[i] += weight * widen(x[2 * i]);
     } else {
-        for (int64_t i = 0; i < n; i++) sum[i] += weight * x[i * step];
+        for (int64_t i = 0; i < n; i++) sum[i] += weight * widen(x[i * step]);
     }
 }
 
-static inline void spread(float *restrict out, const float *restrict sum, int64_t n, int64_t step) {
+static inline void spread(element *restrict out, const float *restrict sum, int64_t n, int64_t step) {
     if (step == 1) {
-        SIMD for (int64_t i = 0; i < n; i++) out[i] = sum[i];
+        SIMD for (int64_t i = 0; i < n; i++) out[i] = narrow(sum[i]);
     } else {
-        for (int64_t i = 0; i < n; i++) out[i * step] = sum[i];
+        for (int64_t i = 0; i < n; i++) out[i * step] = narrow(sum[i]);
     }
 }
 
@@ -195,58 +195,5 @@ static inline void upfirdn_line(const ito__call *c, int64_t line, int64_t block)
 PER_BLOCK(upfirdn)
 
 #undef PER_BLOCK
-
-/* ---- transposes ---- */
-
-/* Rows, columns and the number of matrices of a permutation that swaps two runs of neighbouring axes at the
- * end. */
-typedef struct transposition {
-    int64_t batch, rows, columns;
-} transposition;
-
-static bool transposes(ito_shape in, const int *order, transposition *t) {
-    int lead = 0, cut;
-    *t = (transposition){1, 1, 1};
-    for (; lead < in.rank && order[lead] == lead; lead++) t->batch *= in.dim[lead];
-    if (lead == in.rank) return false;
-    cut = order[lead];
-    for (int i = lead; i < in.rank; i++) {
-        if (order[i] != (i - lead < in.rank - cut ? cut + i - lead : i - (in.rank - cut))) return false;
-        if (i < cut)
-            t->rows *= in.dim[i];
-        else
-            t->columns *= in.dim[i];
-    }
-    return true;
-}
-
-/* Tiles of LANES x LANES: whole cache lines are read and written. */
-static void transpose_tile(const float *x, float *out, int64_t rows, int64_t columns, int64_t height,
-                           int64_t width) {
-    float tile[LANES * LANES];
-    for (int64_t i = 0; i < height; i++)
-        for (int64_t j = 0; j < width; j++) tile[j * LANES + i] = x[i * columns + j];
-    for (int64_t j = 0; j < width; j++)
-        for (int64_t i = 0; i < height; i++) out[j * rows + i] = tile[j * LANES + i];
-}
-
-static void k_permute(const ito__call *c) {
-    transposition t;
-    if (!transposes(c->node->in[0]->shape, c->node->attr.order, &t)) {
-        ito__plain_f32[ITO__OP_PERMUTE](c);
-        return;
-    }
-    const float *in = IN(0);
-    float *out = OUT;
-    int64_t strips = (t.rows + LANES - 1) / LANES;
-#pragma omp parallel for if (t.batch * t.rows * t.columns > PARALLEL)
-    for (int64_t u = 0; u < t.batch * strips; u++) {
-        int64_t matrix = u / strips * t.rows * t.columns, i = u % strips * LANES;
-        int64_t height = t.rows - i < LANES ? t.rows - i : LANES;
-        for (int64_t j = 0; j < t.columns; j += LANES)
-            transpose_tile(in + matrix + i * t.columns + j, out + matrix + j * t.rows + i, t.rows, t.columns,
-                           height, t.columns - j < LANES ? t.columns - j : LANES);
-    }
-}
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the fast kernels share: exponentials without branches, so that loops over them vectorize, and loops
- * over lanes.
+ * What the fast kernels share: the elements of images, exponentials without branches, so that loops over them
+ * vectorize, and loops over lanes.
  *
  * A panel is a run of memory in which element i belongs to lane i mod LANES. A blocked image [N, C/B, H W, B]
  * is one panel per image and block, a row-major one is a panel per image and channel; B divides LANES, so
@@ -18,8 +18,12 @@
 #include <math.h>
 #include <string.h>
 
-#define IN(i) ((const float *)c->in[i])
-#define OUT   ((float *)c->out)
+/* IN and OUT are images, of floats or (the tables of bf16_*.c, for blocked images alone) of bfloat16. What
+ * belongs to a channel, a group or a sample is float in both. */
+#define IN(i)       ((const element *)c->in[i])
+#define OUT         ((element *)c->out)
+#define NUMBERS(i)  ((const float *)c->in[i])
+#define OUT_NUMBERS ((float *)c->out)
 
 #define LANES    16
 #define PIECE    16384 /* floats that one thread takes at a time; a multiple of LANES */
@@ -58,8 +62,6 @@ static inline int64_t piece_length(int64_t n, int64_t i) {
     return n - i * PIECE < PIECE ? n - i * PIECE : PIECE;
 }
 
-/* ---- exponentials ---- */
-
 static inline float float_of_bits(uint32_t bits) {
     float x;
     memcpy(&x, &bits, sizeof x);
@@ -71,6 +73,34 @@ static inline int32_t bits_of_float(float x) {
     memcpy(&bits, &x, sizeof bits);
     return bits;
 }
+
+/* ---- elements ---- */
+
+#ifdef BFLOAT16
+typedef uint16_t element; /* the upper half of a float */
+
+static inline float widen(element x) {
+    return float_of_bits((uint32_t)x << 16);
+}
+
+/* To the nearest, ties to even; a NaN stays one. */
+static inline element narrow(float x) {
+    uint32_t bits = (uint32_t)bits_of_float(x), tie = bits >> 16 & 1;
+    return (element)(x == x ? (bits + 0x7fff + tie) >> 16 : bits >> 16 | 0x40);
+}
+#else
+typedef float element;
+
+static inline float widen(element x) {
+    return x;
+}
+
+static inline element narrow(float x) {
+    return x;
+}
+#endif
+
+/* ---- exponentials ---- */
 
 /* x = n ln 2 + r with |r| <= ln(2) / 2: returns e^r - 1 and n. Adding 1.5 * 2^23 rounds to an
  * integer, which is then in the low bits; n times the head of ln 2 is exact. */

@@ -21,18 +21,18 @@ static inline window window_at(int64_t i, int64_t j, int64_t h, int64_t w, int64
 
 /* place[l]: of lane l's largest, counted through the window in reading order; the first of equals, and NaN
  * is largest, as in the plain kernel. */
-static inline void find_largest(const float *x, int64_t w, window v, int64_t block, int32_t *place) {
+static inline void find_largest(const element *x, int64_t w, window v, int64_t block, int32_t *place) {
     float best[LANES];
     int32_t count = 0;
     SIMD for (int64_t l = 0; l < block; l++) {
-        best[l] = x[(v.top * w + v.left) * block + l];
+        best[l] = widen(x[(v.top * w + v.left) * block + l]);
         place[l] = 0;
     }
     for (int64_t a = v.top; a < v.bottom; a++)
         for (int64_t b = v.left; b < v.right; b++, count++) {
-            const float *pixel = x + (a * w + b) * block;
+            const element *pixel = x + (a * w + b) * block;
             SIMD for (int64_t l = 0; l < block; l++) {
-                float value = pixel[l];
+                float value = widen(pixel[l]);
                 int larger = (value > best[l]) | (value != value);
                 best[l] = larger ? value : best[l];
                 place[l] = larger ? count : place[l];
@@ -42,8 +42,8 @@ static inline void find_largest(const float *x, int64_t w, window v, int64_t blo
 
 static inline void max_pool_plane(const ito__call *c, int64_t plane, int64_t block) {
     int64_t h = c->node->shape.dim[2], w = c->node->shape.dim[3], start = plane * h * w * block;
-    const float *x = IN(0) + start, *v = IN(1) + start;
-    float *out = OUT + start;
+    const element *x = IN(0) + start, *v = IN(1) + start;
+    element *out = OUT + start;
     int32_t place[LANES];
     for (int64_t i = 0; i < h; i++)
         for (int64_t j = 0; j < w; j++, out += block) {
@@ -57,6 +57,7 @@ static inline void max_pool_plane(const ito__call *c, int64_t plane, int64_t blo
         }
 }
 
+#ifndef BFLOAT16 /* sums in place want floats */
 static inline void max_pool_grad_plane(const ito__call *c, int64_t plane, int64_t block) {
     int64_t h = c->node->shape.dim[2], w = c->node->shape.dim[3], start = plane * h * w * block;
     const float *x = IN(0) + start, *g = IN(1) + start;
@@ -75,6 +76,8 @@ static inline void max_pool_grad_plane(const ito__call *c, int64_t plane, int64_
         }
 }
 
+#endif
+
 /* Defines kernel k_name over name_plane with the block a constant where it is 1, 8 or 16. */
 #define PER_PLANE(name)                                                                                      \
     static void k_##name(const ito__call *c) {                                                               \
@@ -91,7 +94,9 @@ static inline void max_pool_grad_plane(const ito__call *c, int64_t plane, int64_
     }
 
 PER_PLANE(max_pool)
+#ifndef BFLOAT16
 PER_PLANE(max_pool_grad)
+#endif
 
 #undef PER_PLANE
 

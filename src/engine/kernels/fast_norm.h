@@ -28,19 +28,19 @@ static norm_shape norm_shape_of(const ito__call *c) {
 
 /* What is added to channel k of an image before the norm: the family's operand after its first `operands`. */
 static double channel_shift(const ito__call *c, int operands, const norm_shape *q, int64_t image, int64_t k) {
-    return c->node->n_in > operands ? (double)IN(operands)[image * q->channels + k] : 0;
+    return c->node->n_in > operands ? (double)NUMBERS(operands)[image * q->channels + k] : 0;
 }
 
 /* ---- statistics ---- */
 
 /* Per lane: the sums of d and of d^2, d = x - shift, over n elements, a multiple of 2 LANES. Even and odd
  * strips have sums of their own, which hides half of the time of an addition. */
-static void moments_of_stretch(const float *x, int64_t n, const float *restrict shift, float *restrict first,
-                               float *restrict second) {
+static void moments_of_stretch(const element *x, int64_t n, const float *restrict shift,
+                               float *restrict first, float *restrict second) {
     float a[LANES] = {0}, b[LANES] = {0}, aa[LANES] = {0}, bb[LANES] = {0};
     for (int64_t i = 0; i < n; i += 2 * LANES) {
         SIMD for (int l = 0; l < LANES; l++) {
-            float d = x[i + l] - shift[l], e = x[i + LANES + l] - shift[l];
+            float d = widen(x[i + l]) - shift[l], e = widen(x[i + LANES + l]) - shift[l];
             a[l] += d;
             b[l] += e;
             aa[l] += d * d;
@@ -56,7 +56,7 @@ static void moments_of_stretch(const float *x, int64_t n, const float *restrict 
 /* Per lane: the sums of x and of x^2 over a panel. They are collected in float by stretches, each around the
  * mean of the one before, which is near enough to the values for nothing to cancel; the very first, around
  * its own. */
-static void add_moments(const float *x, int64_t n, double *restrict sum, double *restrict square) {
+static void add_moments(const element *x, int64_t n, double *restrict sum, double *restrict square) {
     enum { LONG_STRETCH = 4 * STRETCH, STEP = 2 * LANES };
     float shift[LANES] = {0}, first[LANES], second[LANES];
     if (n >= STEP) {
@@ -76,7 +76,7 @@ static void add_moments(const float *x, int64_t n, double *restrict sum, double 
         }
     }
     for (int64_t i = 0; i < n; i++) {
-        double v = (double)x[i];
+        double v = (double)widen(x[i]);
         sum[i % LANES] += v;
         square[i % LANES] += v * v;
     }
@@ -106,7 +106,7 @@ static void span_stats(const ito__call *c, const norm_shape *q, int64_t image, i
     double n = (double)(q->group * q->pixels);
     for (g = 0; g < count / q->group; g++) {
         double mean = sum[g] / n, variance = fmax(square[g] / n - mean * mean, 0);
-        float *out = OUT + 2 * (image * q->groups + first / q->group + g);
+        float *out = OUT_NUMBERS + 2 * (image * q->groups + first / q->group + g);
         out[0] = (float)mean;
         out[1] = (float)(1 / sqrt(variance + c->node->attr.norm.eps));
     }
@@ -130,7 +130,8 @@ typedef struct norm_lanes {
 } norm_lanes;
 
 static void norm_lanes_of(const ito__call *c, int operands, const norm_shape *q, int64_t p, norm_lanes *v) {
-    const float *stats = IN(1) + 2 * (p / q->blocks * q->groups), *gamma = IN(2), *beta = IN(3);
+    const float *stats = NUMBERS(1) + 2 * (p / q->blocks * q->groups), *gamma = NUMBERS(2),
+                *beta = NUMBERS(3);
     int64_t first = p % q->blocks * q->block;
     for (int64_t l = 0; l < q->block; l++) {
         int64_t k = first + l, g = k / q->group;
@@ -149,12 +150,12 @@ static void norm_lanes_of(const ito__call *c, int operands, const norm_shape *q,
 
 /* ---- the normalized image ---- */
 
-static void norm_panel(const float *x, const norm_lanes *restrict v, float *out, int64_t n) {
-    FOR_LANES(n, out[i + l] = x[i + l] * v->slope[l] + v->level[l];);
+static void norm_panel(const element *x, const norm_lanes *restrict v, element *out, int64_t n) {
+    FOR_LANES(n, out[i + l] = narrow(widen(x[i + l]) * v->slope[l] + v->level[l]););
 }
 
-static void norm_silu_panel(const float *x, const norm_lanes *restrict v, float *out, int64_t n) {
-    FOR_LANES(n, out[i + l] = fast_silu(x[i + l] * v->slope[l] + v->level[l]););
+static void norm_silu_panel(const element *x, const norm_lanes *restrict v, element *out, int64_t n) {
+    FOR_LANES(n, out[i + l] = narrow(fast_silu(widen(x[i + l]) * v->slope[l] + v->level[l])););
 }
 
 static void k_norm(const ito__call *c) {
@@ -176,16 +177,16 @@ static void k_norm(const ito__call *c) {
 /* ---- its gradient ---- */
 
 /* Per lane: sums of du and of du xhat over at most STRETCH elements. */
-static void sums_stretch(const float *x, const float *g, const norm_lanes *restrict v, int64_t n,
+static void sums_stretch(const element *x, const element *g, const norm_lanes *restrict v, int64_t n,
                          float *restrict plain, float *restrict weighted) {
-    FOR_LANES(n, float xhat = x[i + l] * v->rstd[l] + v->shift[l]; plain[l] += g[i + l];
-              weighted[l] += g[i + l] * xhat;);
+    FOR_LANES(n, float xhat = widen(x[i + l]) * v->rstd[l] + v->shift[l]; float du = widen(g[i + l]);
+              plain[l] += du; weighted[l] += du * xhat;);
 }
 
-static void sums_silu_stretch(const float *x, const float *g, const norm_lanes *restrict v, int64_t n,
+static void sums_silu_stretch(const element *x, const element *g, const norm_lanes *restrict v, int64_t n,
                               float *restrict plain, float *restrict weighted) {
-    FOR_LANES(n, float xhat = x[i + l] * v->rstd[l] + v->shift[l];
-              float du = g[i + l] * fast_silu_slope(x[i + l] * v->slope[l] + v->level[l]); plain[l] += du;
+    FOR_LANES(n, float u = widen(x[i + l]); float xhat = u * v->rstd[l] + v->shift[l];
+              float du = widen(g[i + l]) * fast_silu_slope(u * v->slope[l] + v->level[l]); plain[l] += du;
               weighted[l] += du * xhat;);
 }
 
@@ -194,7 +195,7 @@ static void k_norm_sums(const ito__call *c) {
     bool silu = c->node->attr.norm.silu;
 #pragma omp parallel for if (q.images * q.channels * q.pixels > PARALLEL)
     for (int64_t p = 0; p < q.images * q.blocks; p++) {
-        const float *x = IN(0) + p * q.length, *g = IN(4) + p * q.length;
+        const element *x = IN(0) + p * q.length, *g = IN(4) + p * q.length;
         double plain[LANES] = {0}, weighted[LANES] = {0};
         norm_lanes v;
         norm_lanes_of(c, 5, &q, p, &v);
@@ -210,7 +211,7 @@ static void k_norm_sums(const ito__call *c) {
                 weighted[l] += (double)b[l];
             }
         }
-        float *out = OUT + p * q.block;
+        float *out = OUT_NUMBERS + p * q.block;
         for (int64_t l = 0; l < q.block; l++) {
             double s = 0, t = 0;
             for (int64_t k = l; k < LANES; k += q.block) {
@@ -230,8 +231,8 @@ typedef struct dx_lanes {
 
 static void dx_lanes_of(const ito__call *c, const norm_shape *q, int64_t p, dx_lanes *d) {
     int64_t image = p / q->blocks, first = p % q->blocks * q->block;
-    const float *stats = IN(1) + 2 * (image * q->groups), *gamma = IN(2);
-    const float *plain = IN(5) + image * q->channels, *weighted = plain + q->images * q->channels;
+    const float *stats = NUMBERS(1) + 2 * (image * q->groups), *gamma = NUMBERS(2);
+    const float *plain = NUMBERS(5) + image * q->channels, *weighted = plain + q->images * q->channels;
     double level = 0, tilt = 0;
     for (int64_t l = 0; l < q->block; l++) {
         int64_t k = first + l, g = k / q->group;
@@ -252,15 +253,17 @@ static void dx_lanes_of(const ito__call *c, const norm_shape *q, int64_t p, dx_l
     repeat_lanes(d->base, q->block);
 }
 
-static void dx_panel(const float *x, const float *g, const norm_lanes *restrict v, const dx_lanes *restrict d,
-                     float *out, int64_t n) {
-    FOR_LANES(n, out[i + l] = g[i + l] * v->slope[l] + (x[i + l] * d->tilt[l] + d->base[l]););
+static void dx_panel(const element *x, const element *g, const norm_lanes *restrict v,
+                     const dx_lanes *restrict d, element *out, int64_t n) {
+    FOR_LANES(n, out[i + l] =
+                     narrow(widen(g[i + l]) * v->slope[l] + (widen(x[i + l]) * d->tilt[l] + d->base[l])););
 }
 
-static void dx_silu_panel(const float *x, const float *g, const norm_lanes *restrict v,
-                          const dx_lanes *restrict d, float *out, int64_t n) {
-    FOR_LANES(n, float du = g[i + l] * fast_silu_slope(x[i + l] * v->slope[l] + v->level[l]);
-              out[i + l] = du * v->slope[l] + (x[i + l] * d->tilt[l] + d->base[l]););
+static void dx_silu_panel(const element *x, const element *g, const norm_lanes *restrict v,
+                          const dx_lanes *restrict d, element *out, int64_t n) {
+    FOR_LANES(n, float u = widen(x[i + l]);
+              float du = widen(g[i + l]) * fast_silu_slope(u * v->slope[l] + v->level[l]);
+              out[i + l] = narrow(du * v->slope[l] + (u * d->tilt[l] + d->base[l])););
 }
 
 static void k_norm_dx(const ito__call *c) {

@@ -15,12 +15,12 @@
     static void name(const ito__call *c) {                                                                   \
         int64_t n = ito_shape_count(c->node->shape), pieces = pieces_of(n);                                  \
         _Pragma("omp parallel for if (n > PARALLEL)") for (int64_t k = 0; k < pieces; k++) {                 \
-            const float *in = IN(0) + k * PIECE;                                                             \
-            float *out = OUT + k * PIECE;                                                                    \
+            const element *in = IN(0) + k * PIECE;                                                           \
+            element *out = OUT + k * PIECE;                                                                  \
             int64_t length = piece_length(n, k);                                                             \
             SIMD for (int64_t i = 0; i < length; i++) {                                                      \
-                float x = in[i];                                                                             \
-                out[i] = expression;                                                                         \
+                float x = widen(in[i]);                                                                      \
+                out[i] = narrow(expression);                                                                 \
             }                                                                                                \
         }                                                                                                    \
     }
@@ -38,10 +38,10 @@ static void k_affine(const ito__call *c) {
     float a = (float)c->node->attr.affine.a, b = (float)c->node->attr.affine.b;
 #pragma omp parallel for if (n > PARALLEL)
     for (int64_t k = 0; k < pieces; k++) {
-        const float *in = IN(0) + k * PIECE;
-        float *out = OUT + k * PIECE;
+        const element *in = IN(0) + k * PIECE;
+        element *out = OUT + k * PIECE;
         int64_t length = piece_length(n, k);
-        SIMD for (int64_t i = 0; i < length; i++) out[i] = a * in[i] + b;
+        SIMD for (int64_t i = 0; i < length; i++) out[i] = narrow(a * widen(in[i]) + b);
     }
 }
 
@@ -50,9 +50,9 @@ static void k_fill(const ito__call *c) {
     float a = (float)c->node->attr.affine.a;
 #pragma omp parallel for if (n > PARALLEL)
     for (int64_t k = 0; k < pieces; k++) {
-        float *out = OUT + k * PIECE;
+        element *out = OUT + k * PIECE;
         int64_t length = piece_length(n, k);
-        SIMD for (int64_t i = 0; i < length; i++) out[i] = a;
+        SIMD for (int64_t i = 0; i < length; i++) out[i] = narrow(a);
     }
 }
 
@@ -91,10 +91,10 @@ static int64_t period_of(const span *s, ito_shape image, int64_t block) {
 
 /* p and q are the coefficients of the op's attribute. */
 typedef struct binary_loops {
-    void (*full)(const float *a, const float *b, float *out, int64_t n, float p, float q);
-    void (*left)(const float *restrict a, const float *b, float *out, int64_t n, float p,
+    void (*full)(const element *a, const element *b, element *out, int64_t n, float p, float q);
+    void (*left)(const float *restrict a, const element *b, element *out, int64_t n, float p,
                  float q); /* lanes a */
-    void (*right)(const float *a, const float *restrict b, float *out, int64_t n, float p,
+    void (*right)(const element *a, const float *restrict b, element *out, int64_t n, float p,
                   float q); /* lanes b */
 } binary_loops;
 
@@ -116,7 +116,7 @@ static void repeat_lane(const ito__call *c, const binary_loops *f, span s, bool 
     int64_t length = s.inner * period, panels = s.kept / period;
     int64_t pieces = pieces_of(length), units = s.outer * panels * pieces;
     float p = (float)c->node->attr.affine.a, q = (float)c->node->attr.affine.b;
-    const float *small = small_left ? IN(0) : IN(1);
+    const float *small = small_left ? NUMBERS(0) : NUMBERS(1);
 #pragma omp parallel for if (s.outer * s.kept * s.inner > PARALLEL)
     for (int64_t u = 0; u < units; u++) {
         int64_t panel = u / pieces, at = panel * length + u % pieces * PIECE;
@@ -145,22 +145,22 @@ static void binary(const ito__call *c, const binary_loops *f) {
 }
 
 #define BINARY(name, expression)                                                                             \
-    static void name##_full(const float *a, const float *b, float *out, int64_t n, float p, float q) {       \
+    static void name##_full(const element *a, const element *b, element *out, int64_t n, float p, float q) { \
         (void)p, (void)q;                                                                                    \
         SIMD for (int64_t i = 0; i < n; i++) {                                                               \
-            float x = a[i], y = b[i];                                                                        \
-            out[i] = expression;                                                                             \
+            float x = widen(a[i]), y = widen(b[i]);                                                          \
+            out[i] = narrow(expression);                                                                     \
         }                                                                                                    \
     }                                                                                                        \
-    static void name##_left(const float *restrict a, const float *b, float *out, int64_t n, float p,         \
+    static void name##_left(const float *restrict a, const element *b, element *out, int64_t n, float p,     \
                             float q) {                                                                       \
         (void)p, (void)q;                                                                                    \
-        FOR_LANES(n, float x = a[l]; float y = b[i + l]; out[i + l] = expression;);                          \
+        FOR_LANES(n, float x = a[l]; float y = widen(b[i + l]); out[i + l] = narrow(expression););           \
     }                                                                                                        \
-    static void name##_right(const float *a, const float *restrict b, float *out, int64_t n, float p,        \
+    static void name##_right(const element *a, const float *restrict b, element *out, int64_t n, float p,    \
                              float q) {                                                                      \
         (void)p, (void)q;                                                                                    \
-        FOR_LANES(n, float x = a[i + l]; float y = b[l]; out[i + l] = expression;);                          \
+        FOR_LANES(n, float x = widen(a[i + l]); float y = b[l]; out[i + l] = narrow(expression););           \
     }                                                                                                        \
     static void name(const ito__call *c) {                                                                   \
         static const binary_loops loops = {name##_full, name##_left, name##_right};                          \

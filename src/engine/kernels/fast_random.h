@@ -52,8 +52,8 @@ static void dropout_panel(const ito__call *c, int64_t panel, uint32_t threshold,
     ito_shape s = c->node->shape;
     int64_t blocks = s.dim[1] / c->block, length = s.dim[2] * s.dim[3] * c->block;
     mask_stream stream = mask_stream_of(c, panel / blocks);
-    const float *in = IN(0) + panel * length;
-    float *out = OUT + panel * length;
+    const element *in = IN(0) + panel * length;
+    element *out = OUT + panel * length;
     /* A pixel of this panel takes one or two Philox blocks, of those that all channels of the pixel take. */
     uint32_t half = c->block == 16, between = (uint32_t)(s.dim[1] / 8);
     uint32_t base = (uint32_t)(panel % blocks) << half;
@@ -66,9 +66,9 @@ static void dropout_panel(const ito__call *c, int64_t panel, uint32_t threshold,
         draw(&stream, first, words);
         int64_t n = length - i < DRAWN ? length - i : DRAWN;
         SIMD for (int64_t e = 0; e < n / 2; e++) {
-            float even = in[i + 2 * e] * scale, odd = in[i + 2 * e + 1] * scale;
-            out[i + 2 * e] = (words[e] & 0xffff) >= threshold ? even : 0.0f;
-            out[i + 2 * e + 1] = words[e] >> 16 >= threshold ? odd : 0.0f;
+            float even = widen(in[i + 2 * e]) * scale, odd = widen(in[i + 2 * e + 1]) * scale;
+            out[i + 2 * e] = (words[e] & 0xffff) >= threshold ? narrow(even) : 0;
+            out[i + 2 * e + 1] = words[e] >> 16 >= threshold ? narrow(odd) : 0;
         }
     }
 }
@@ -79,8 +79,8 @@ static void dropout_planes(const ito__call *c, int64_t eight, uint32_t threshold
     ito_shape s = c->node->shape;
     int64_t pixels = s.dim[2] * s.dim[3], between = s.dim[1] / 8;
     mask_stream stream = mask_stream_of(c, eight / between);
-    const float *in = IN(0) + eight * 8 * pixels;
-    float *out = OUT + eight * 8 * pixels;
+    const element *in = IN(0) + eight * 8 * pixels;
+    element *out = OUT + eight * 8 * pixels;
     for (int64_t p = 0; p < pixels; p += BATCH) {
         uint32_t first[BATCH], words[DRAWN / 2];
         for (uint32_t k = 0; k < BATCH; k++)
@@ -91,8 +91,8 @@ static void dropout_planes(const ito__call *c, int64_t eight, uint32_t threshold
             int64_t at = e * pixels + p;
             SIMD for (int64_t k = 0; k < n; k++) {
                 uint32_t bits = words[4 * k + e / 2] >> (e % 2 * 16) & 0xffff;
-                float kept = in[at + k] * scale;
-                out[at + k] = bits >= threshold ? kept : 0.0f;
+                float kept = widen(in[at + k]) * scale;
+                out[at + k] = narrow(bits >= threshold ? kept : 0.0f);
             }
         }
     }
@@ -104,8 +104,8 @@ static void dropout_sample(const ito__call *c, int64_t row, uint32_t threshold, 
     ito_shape s = c->node->shape;
     int64_t n = ito_shape_count(s) / s.dim[0], channels = s.rank > 1 ? s.dim[1] : 1, pixels = n / channels;
     mask_stream stream = mask_stream_of(c, row);
-    const float *in = IN(0) + row * n;
-    float *out = OUT + row * n;
+    const element *in = IN(0) + row * n;
+    element *out = OUT + row * n;
     int64_t channel = 0, pixel = 0;
     for (int64_t place = 0; place < n; place += DRAWN) {
         uint32_t first[BATCH], words[DRAWN / 2];
@@ -113,7 +113,8 @@ static void dropout_sample(const ito__call *c, int64_t row, uint32_t threshold, 
         draw(&stream, first, words);
         for (int64_t e = 0; e < DRAWN && place + e < n; e++) {
             int64_t i = channel * pixels + pixel;
-            out[i] = (words[e / 2] >> (e % 2 * 16) & 0xffff) >= threshold ? in[i] * scale : 0.0f;
+            bool keep = (words[e / 2] >> (e % 2 * 16) & 0xffff) >= threshold;
+            out[i] = narrow(keep ? widen(in[i]) * scale : 0.0f);
             if (++channel == channels) {
                 channel = 0;
                 pixel++;

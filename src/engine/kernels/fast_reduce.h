@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Fast sums and softmax. Float lanes take at most STRETCH elements before they join sums in double, so that a
+ * Fast sums. Float lanes take at most STRETCH elements before they join sums in double, so that a
  * long sum is as accurate as a short one; the shape alone decides how a sum is cut, so that threads do not
  * change it.
  */
@@ -10,11 +10,11 @@
 #include "engine/kernels/fast_pointwise.h"
 
 /* lane[l] += the elements of that lane of a panel. */
-static void add_panel(const float *x, int64_t n, double *restrict lane) {
+static void add_panel(const element *x, int64_t n, double *restrict lane) {
     for (; n > 0; x += STRETCH, n -= STRETCH) {
         float sum[LANES] = {0};
         int64_t length = n < STRETCH ? n : STRETCH;
-        FOR_LANES(length, sum[l] += x[i + l];);
+        FOR_LANES(length, sum[l] += widen(x[i + l]););
         for (int l = 0; l < LANES; l++) lane[l] += (double)sum[l];
     }
 }
@@ -22,15 +22,15 @@ static void add_panel(const float *x, int64_t n, double *restrict lane) {
 /* [outer, kept] -> [kept]: rows are added to a row of doubles, which stays in the first cache. */
 static void sum_rows(const ito__call *c, span s) {
     enum { WIDTH = 256 };
-    const float *in = IN(0);
-    float *out = OUT;
+    const element *in = IN(0);
+    float *out = OUT_NUMBERS;
 #pragma omp parallel for if (s.outer * s.kept > PARALLEL)
     for (int64_t m = 0; m < s.kept; m += WIDTH) {
         double sum[WIDTH] = {0};
         int64_t width = s.kept - m < WIDTH ? s.kept - m : WIDTH;
         for (int64_t o = 0; o < s.outer; o++) {
-            const float *x = in + o * s.kept + m;
-            SIMD for (int64_t i = 0; i < width; i++) sum[i] += (double)x[i];
+            const element *x = in + o * s.kept + m;
+            SIMD for (int64_t i = 0; i < width; i++) sum[i] += (double)widen(x[i]);
         }
         for (int64_t i = 0; i < width; i++) out[m + i] = (float)sum[i];
     }
@@ -49,7 +49,7 @@ static int64_t cuts_of(span s, int64_t period) {
 
 /* Part `cut` of `cuts` of the sums of one panel, over the outer axes, or over the panel where there is none.
  */
-static void sum_part(const float *in, span s, int64_t period, int64_t panel, int64_t cut, int64_t cuts,
+static void sum_part(const element *in, span s, int64_t period, int64_t panel, int64_t cut, int64_t cuts,
                      double *sum) {
     int64_t length = s.inner * period, first = 0, last = s.outer, begin = 0, end = length;
     if (s.outer > 1) {
@@ -79,8 +79,8 @@ static void k_sum_to(const ito__call *c) {
     }
     int64_t period = period_of(&s, whole, c->block), panels = s.kept / period, cuts = cuts_of(s, period);
     double partial[PARTIALS];
-    const float *in = IN(0);
-    float *out = OUT;
+    const element *in = IN(0);
+    float *out = OUT_NUMBERS;
 #pragma omp parallel for if (s.outer * s.kept * s.inner > PARALLEL)
     for (int64_t u = 0; u < panels * cuts; u++) {
         double sum[LANES];
@@ -98,30 +98,6 @@ static void k_sum_to(const ito__call *c) {
         for (int64_t cut = 0; cut < cuts; cut++) sum += partial[k * cuts + cut];
         out[k] = (float)sum;
     }
-}
-
-/* Over the last axis: the row's maximum, exponentials and their sum, then the quotient. */
-static void softmax_row(const float *x, float *out, int64_t n) {
-    float top[LANES];
-    double sum[LANES] = {0}, total = 0;
-    for (int l = 0; l < LANES; l++) top[l] = x[0];
-    FOR_LANES(n, top[l] = x[i + l] > top[l] ? x[i + l] : top[l];);
-    float largest = top[0];
-    for (int l = 1; l < LANES; l++) largest = top[l] > largest ? top[l] : largest;
-    SIMD for (int64_t i = 0; i < n; i++) out[i] = fast_exp(x[i] - largest);
-    add_panel(out, n, sum);
-    for (int l = 0; l < LANES; l++) total += sum[l];
-    float scale = (float)(1 / total);
-    SIMD for (int64_t i = 0; i < n; i++) out[i] *= scale;
-}
-
-static void k_softmax(const ito__call *c) {
-    ito_shape s = c->node->shape;
-    int64_t n = ito_shape_count(s), length = s.rank ? s.dim[s.rank - 1] : 1;
-    const float *in = IN(0);
-    float *out = OUT;
-#pragma omp parallel for if (n > PARALLEL)
-    for (int64_t row = 0; row < n / length; row++) softmax_row(in + row * length, out + row * length, length);
 }
 
 #endif

@@ -33,6 +33,11 @@ extern const ito__kernel ito__fast_plain[ITO__OP_COUNT];
 extern const ito__kernel ito__fast_avx2[ITO__OP_COUNT];
 extern const ito__kernel ito__fast_avx512[ITO__OP_COUNT];
 
+/* The same for blocked images of bfloat16; NULL where an op wants a row-major image of floats. */
+extern const ito__kernel ito__bf16_plain[ITO__OP_COUNT];
+extern const ito__kernel ito__bf16_avx2[ITO__OP_COUNT];
+extern const ito__kernel ito__bf16_avx512[ITO__OP_COUNT];
+
 /* Dropout keeps an element when its 16 random bits reach this threshold; see ito__dropout_bits. */
 static inline uint32_t ito__dropout_threshold(double rate) {
     return (uint32_t)(rate * 65536.0 + 0.5);

@@ -134,6 +134,34 @@ static void a_name_taken_twice_poisons_the_graph(void **state) {
     }
 }
 
+/* The table of names grows several times, and keeps every one; so do the blocks of weights, and copies. */
+static void thousands_of_names_are_all_found(void **state) {
+    (void)state;
+    enum { COUNT = 3000 };
+    ito_graph *g = new_graph();
+    ito_params *p = NULL, *copy = NULL;
+    ito_error err = {0};
+    char name[32];
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(name, sizeof name, "blocks.%d.weight", i);
+        ito_param(g, name, ITO_SHAPE(1), ito_init_zeros());
+    }
+    assert_int_equal(ito_params_create(g, &p, &err), ITO_OK);
+    assert_int_equal(ito_params_clone(p, &copy, &err), ITO_OK);
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(name, sizeof name, "blocks.%d.weight", i);
+        assert_ptr_equal(ito_graph_find(g, name), ito_graph_param(g, i));
+        assert_int_equal(ito_params_find(p, name), i);
+        assert_int_equal(ito_params_find(copy, name), i);
+        snprintf(name, sizeof name, "blocks.%d.bias", i);
+        assert_null(ito_graph_find(g, name));
+        assert_int_equal(ito_params_find(p, name), -1);
+    }
+    ito_params_free(copy);
+    ito_params_free(p);
+    ito_graph_free(g);
+}
+
 /* ---- bad ops ---- */
 
 typedef struct bad_op {
@@ -338,6 +366,7 @@ int main(void) {
         cmocka_unit_test(ops_that_change_nothing_add_no_node),
         cmocka_unit_test(leaves_are_found_by_name_in_the_order_they_were_made),
         cmocka_unit_test(a_name_taken_twice_poisons_the_graph),
+        cmocka_unit_test(thousands_of_names_are_all_found),
         cmocka_unit_test(plan_creation_reports_the_first_bad_op),
         cmocka_unit_test(the_first_refusal_of_network_code_stays),
         cmocka_unit_test(operands_of_another_graph_are_refused),

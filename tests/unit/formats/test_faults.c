@@ -107,6 +107,15 @@ static ito_status write_csv(const char *path, ito_error *err) {
     return ito_csv_write(path, 1, 1, names, (const double[]){1}, err);
 }
 
+static ito_status read_csv(const char *path, ito_error *err) {
+    int64_t n, columns;
+    double *x = NULL;
+    ito_status st = ito_csv_read(path, &n, &columns, &x, err);
+    assert_int_equal(st == ITO_OK, x != NULL);
+    ito__free(x);
+    return st;
+}
+
 static ito_status write_idx(const char *path, ito_error *err) {
     return ito_file_write(path, idx, sizeof idx, err);
 }
@@ -214,7 +223,7 @@ static void every_failing_allocation_is_reported(void **state) {
         {"plot.png", write_plot, read_png},
         {"scatter.png", write_scatter, read_png},
         {"x.npy", write_npy, read_text},
-        {"x.csv", write_csv, read_text},
+        {"x.csv", write_csv, read_csv},
         {"pth", write_csv, read_pth},
         {"legacy pth", write_csv, read_legacy_pth},
         {"x-idx", write_idx, read_idx},

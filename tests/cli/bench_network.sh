@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+# ito bench network and ito bench machine: what they tell. Speeds are printed, not judged: the machine may do other work.
+. tests/cli/claims.sh
+
+# number KEY: the last of the JSON in $HERE/out.
+number() { sed -n "s/^.*\"$1\":[^-0-9]*\([-0-9.e+]*\).*/\1/p" "$HERE/out" | tail -n 1; }
+# hold CONDITION: awk's, over the numbers named in it.
+hold() {
+    condition=$1
+    for key in $(echo "$1" | grep -o '[a-z][a-z0-9_]*'); do
+        REASON="$key is \"$(number "$key")\", not $1"
+        [ -n "$(number "$key")" ] || return 1
+        condition=$(echo "$condition" | sed "s/\<$key\>/($(number "$key"))/g")
+    done
+    awk "BEGIN { exit !($condition) }"
+}
+SMALL="bench network recipes/fashion/tiny.yaml --set network.nf=8 --batch 2 --quiet"
+
+network_is_measured() {
+    # shellcheck disable=SC2086
+    run 0 $SMALL --runs 1 --json --profile || return 1
+    for key in forward_s_per_image train_step_s_per_image input_gradient_s_per_image peak_bytes parameters \
+        flops_per_image conv_limit_forward_s_per_image conv_limit_train_s_per_image forward_gflop_per_s; do
+        hold "$key > 0" || return 1
+    done
+    out_says '"forward_profile"' && out_says '"kind"'
+}
+sampler_step_is_a_corrector_and_a_predictor() {
+    MEASURED="$(number pc_step_overhead) of the network's time beside it"
+    hold 'pc_step_calls == 2' && hold 'pc_step_overhead > 0' && hold 'pc_step_network_s > 0' &&
+        hold 'pc_step_s > pc_step_network_s'
+}
+# The workspace is part of what training holds beyond its five blocks, and all of that part of the peak.
+memory_is_that_of_the_work() {
+    MEASURED="training $(number train_extra_bytes_per_image) an image, sampling $(number sampling_extra_bytes)"
+    hold '2 * train_extra_bytes_per_image > 0.5 * train_step_plan_bytes' &&
+        hold '2 * train_extra_bytes_per_image < peak_bytes' && hold 'sampling_extra_bytes > 0' &&
+        hold 'sampling_extra_bytes < peak_bytes'
+}
+machine_and_versions_are_named() {
+    hold 'threads > 0' && out_says '"isa":.*"[a-z]' && out_says '"version":.*"[0-9]' && out_says '"onednn":.*"[0-9]' &&
+        out_says '"commit":'
+}
+table_is_printed() {
+    # shellcheck disable=SC2086
+    run 0 $SMALL --runs 1 --no-limit && out_says '^training step ' && out_says '^sampler step .* 2 calls' &&
+        out_says '^training memory ' && out_says '^sampling memory '
+}
+only_what_is_wanted_is_measured() {
+    # shellcheck disable=SC2086
+    run 0 $SMALL --runs 1 --no-limit --only forward,sampler --json || return 1
+    hold 'forward_s_per_image > 0' && hold 'pc_step_calls == 2' && hold 'flops_per_image > 0' || return 1
+    REASON="training or a gradient is told of"
+    ! out_says 'train_step_s_per_image' && ! out_says 'input_gradient_s_per_image' && ! out_says '"peak_bytes"'
+}
+unknown_work_is_refused() {
+    # shellcheck disable=SC2086
+    run 1 $SMALL --only forward,backward && error_says '--only' 'backward' 'gradient'
+}
+peaks_are_measured() {
+    run 0 bench machine --runs 1 --threads 1 --json --quiet || return 1
+    MEASURED="$(number peak_f32_flop_per_s) FLOP/s float32, $(number peak_bf16_flop_per_s) bfloat16"
+    hold 'copy_bytes_per_s > 0' && hold 'threads == 1' && hold 'peak_bf16_flop_per_s >= 0' || return 1
+    # Without AVX2 there is no loop.
+    out_says '"isa":.*"plain"' || hold 'peak_f32_flop_per_s > 1000000000'
+}
+peaks_are_printed() {
+    run 0 bench machine --runs 1 --quiet && out_says 'oneDNN' && out_says '^copying memory .* .B/s$'
+}
+machine_takes_no_more_words() { run 2 bench machine more && error_says 'ito bench machine'; }
+
+claim network_is_measured
+claim sampler_step_is_a_corrector_and_a_predictor
+claim memory_is_that_of_the_work
+claim machine_and_versions_are_named
+claim table_is_printed
+claim only_what_is_wanted_is_measured
+claim unknown_work_is_refused
+claim peaks_are_measured
+claim peaks_are_printed
+claim machine_takes_no_more_words
+finish
