@@ -11,7 +11,7 @@ typedef struct cli_bench_options {
     cli_common common; /* words: the subject, and what it is about */
     int64_t runs;
     bool profile, no_limit;
-    const char *only; /* NULL: all */
+    const char *only;           /* NULL: all */
     int64_t count, match;       /* -1: not given */
     const char *nfe, *samplers; /* lists with commas; NULL: all that suit the model */
     const char *weights;
