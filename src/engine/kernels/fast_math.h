@@ -25,7 +25,11 @@
 #define NUMBERS(i)  ((const float *)c->in[i])
 #define OUT_NUMBERS ((float *)c->out)
 
-#define LANES    16
+#ifdef BFLOAT16
+#define LANES 32 /* of a vector's elements, which fill two vectors of floats */
+#else
+#define LANES 16
+#endif
 #define PIECE    16384 /* floats that one thread takes at a time; a multiple of LANES */
 #define STRETCH  1024  /* floats summed in float before they join a sum in double; a multiple of LANES */
 #define PARALLEL 32768 /* floats from which threads pay */
