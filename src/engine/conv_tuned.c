@@ -14,7 +14,7 @@
 static const double WORTH_IT = 0.97;
 /* Winograd's packed weights are four times as large, and a network has hundreds of MB: a candidate whose
  * weights are larger than the rule's has to be that much faster. */
-static const double WORTH_MEMORY = 0.75;
+static const double WORTH_MEMORY = 0.6;
 
 /* ---- names: of the work, and of an implementation ---- */
 
