@@ -211,6 +211,34 @@ typedef enum ito_isa { ITO_ISA_AUTO, ITO_ISA_PLAIN, ITO_ISA_AVX2, ITO_ISA_AVX512
 const char *ito_isa_name(ito_isa isa);
 ito_isa ito_isa_detect(void); /* the best this processor runs */
 
+/* Which implementation of each convolution was the fastest on this machine. A plan made with a tuning looks
+ * its convolutions up by processor, version of oneDNN, threads, precision and shape, and times those that are
+ * missing: forward and both gradients, direct and Winograd, in the layouts of the plan and in others with the
+ * conversions that they need. That takes as long as a few runs of the plan, once; the table outlives the
+ * program as a text:
+ *
+ *   ito_tuning_create(&t, err);
+ *   if (ito_file_read(path, ITO_TUNING_BYTES, &text, NULL, NULL) == ITO_OK) ito_tuning_add(t, text, NULL);
+ *   options.tuning = t;
+ *   ito_plan_create(...);
+ *   if (ito_tuning_measured(t) > 0) ito_file_write(path, text = ito_tuning_text(t), strlen(text), err);
+ *
+ * Timing never makes a plan fail: where memory runs out, or the machine is too busy to tell, the plan goes by
+ * rule. Implementations round differently, so results depend on the table, to rounding; plans without one,
+ * and `exact` plans, which ignore it, give the same bits in every process of a machine. A table belongs to
+ * one thread at a time. */
+typedef struct ito_tuning ito_tuning;
+ito_status ito_tuning_create(ito_tuning **out, ito_error *err); /* empty */
+void ito_tuning_free(ito_tuning *t);
+/* Adds the entries of a text, those of other machines included, but for those that are there already. FORMAT:
+ * it is no such text, or damaged; nothing was added. */
+ito_status ito_tuning_add(ito_tuning *t, const char *text, ito_error *err);
+#define ITO_TUNING_BYTES ((size_t)1 << 20) /* no text is longer */
+/* false: plans look up and time nothing, for work that is shorter than the timing. true is the default. */
+void ito_tuning_measure(ito_tuning *t, bool measure);
+char *ito_tuning_text(const ito_tuning *t);       /* free(); NULL when memory ran out */
+int64_t ito_tuning_measured(const ito_tuning *t); /* convolutions that plans timed since it was created */
+
 typedef struct ito_plan_options {
     ito_precision precision; /* ITO_F64 needs `reference`; ITO_BF16 excludes it */
     ito_isa isa;             /* AUTO: the best available; lower ones for tests */
@@ -220,6 +248,7 @@ typedef struct ito_plan_options {
     bool profile;            /* measure every step (ito_workspace_profile) */
     bool sizes_only;         /* for ito_plan_bytes, _flops and _describe: makes no code; cannot be run */
     int threads;             /* 0: as OpenMP decides */
+    ito_tuning *tuning; /* chooses convolutions by time; NULL: by rule. Borrowed while the plan is made */
 } ito_plan_options;
 ito_plan_options ito_plan_default(void);
 

@@ -6,6 +6,7 @@
 #include "bench_network.h"
 #include "network.h"
 #include "resident.h"
+#include "tuning.h"
 
 #include <ito/training.h>
 #include <stdio.h>
@@ -218,9 +219,12 @@ ito_status cli_bench_network(const cli_bench_options *o, ito_error *err) {
         .forward = {.title = "forward", .key = "forward", .limit_key = "forward"},
         .gradient = {.title = "input gradient", .key = "input_gradient", .limit_key = "input_gradient"},
         .train = {.title = "training step", .key = "train_step", .limit_key = "train"}};
+    cli_tuning tuning = {0};
     ito_status st = choose_works(&b, o->only, err);
     if (st == ITO_OK) st = cli_plan_options(&o->common, &b.plan, err);
+    if (st == ITO_OK) st = cli_tuning_open(&tuning, &o->common, CLI_MANY_CALLS, err);
     b.plan.profile = o->profile;
+    b.plan.tuning = tuning.table;
     b.machine = cli_machine_read(o->common.threads);
     if (st == ITO_OK) st = ito_recipe_read(o->common.words.item[1], &b.recipe, err);
     if (st == ITO_OK) st = cli_apply_set(&o->common, &b.recipe, err);
@@ -236,6 +240,7 @@ ito_status cli_bench_network(const cli_bench_options *o, ito_error *err) {
     } else if (st == ITO_OK) {
         cli_bench_network_text(&b);
     }
+    cli_tuning_close(&tuning);
     ito_params_free(b.params);
     free(b.forward.rows);
     free(b.gradient.rows);

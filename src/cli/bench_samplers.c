@@ -5,6 +5,7 @@
  */
 #include "bench_samplers.h"
 #include "progress.h"
+#include "tuning.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -262,7 +263,7 @@ ito_status cli_bench_samplers(const cli_bench_options *o, ito_error *err) {
                                 o->common.batch > 0 ? o->common.batch
                                 : source.images     ? 64
                                                     : 1024,
-                                false, err);
+                                false, CLI_MANY_CALLS, err);
     if (st == ITO_OK)
         st = cli_quality_create(&b.contest.quality, &source, b.seed, b.count, o->match > 0 ? o->match : 512,
                                 err);

@@ -51,7 +51,7 @@ typedef struct cli_list {
 typedef struct cli_common {
     int64_t seed, threads, batch;
     int64_t memory_limit; /* bytes, 0: none; an option of the verbs that run a network */
-    const char *precision, *isa, *out;
+    const char *precision, *isa, *out, *tuning;
     bool json, quiet, exact, help;
     cli_list set;
     cli_list words; /* arguments that are no options */

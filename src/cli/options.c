@@ -28,6 +28,8 @@ const cli_option cli_common_options[] = {
     {"precision", 0, "KIND", CLI_CHOICE, AT(precision), "arithmetic of the network", 0, precision_choice},
     {"isa", 0, "NAME", CLI_CHOICE, AT(isa), "instruction set to use at most", 0, isa_choice},
     {"exact", 0, NULL, CLI_FLAG, AT(exact), "convolutions by direct summation only", 0, NULL},
+    {"tuning", 0, "auto|yes|no|FILE", CLI_TEXT, AT(tuning),
+     "choose convolutions by timings, kept in the cache or FILE", 0, NULL},
     {"set", 0, "KEY=VALUE", CLI_LIST, AT(set), "change a field of the recipe (repeatable)", 0, NULL},
     {"out", 'o', "PATH", CLI_TEXT, AT(out), "where the result goes", 0, NULL},
     {"json", 0, NULL, CLI_FLAG, AT(json), "print the result as one JSON object", 0, NULL},
@@ -285,7 +287,8 @@ static ito_status check_words(const cli_verb *verb, const cli_common *common, it
 ito_status cli_parse(const cli_verb *verb, int n, char *const *words, void *options, ito_error *err) {
     cli_common *common = options;
     memset(options, 0, verb->size);
-    *common = (cli_common){.seed = -1, .threads = -1, .batch = -1, .precision = "f32", .isa = "auto"};
+    *common = (cli_common){
+        .seed = -1, .threads = -1, .batch = -1, .precision = "f32", .isa = "auto", .tuning = "auto"};
     if (verb->defaults) verb->defaults(options);
     bool only_words = false;
     for (int i = 0; i < n; i++) {

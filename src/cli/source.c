@@ -4,6 +4,7 @@
  */
 #include "source.h"
 #include "memory.h"
+#include "tuning.h"
 
 #include <cjson/cJSON.h>
 #include <inttypes.h>
@@ -190,8 +191,9 @@ ito_status cli_source_fit(cli_source *s, const cli_common *common, bool with_vjp
 }
 
 ito_status cli_source_prepare(cli_source *s, const cli_common *common, int64_t batch, bool with_vjp,
-                              ito_error *err) {
+                              int64_t calls, ito_error *err) {
     ito_network_score_options o = ito_network_score_default();
+    cli_tuning tuning;
     ito_status st = cli_plan_options(common, &o.plan, err);
     if (st != ITO_OK) return st;
     if (common->threads > 0) omp_set_num_threads((int)common->threads);
@@ -206,7 +208,10 @@ ito_status cli_source_prepare(cli_source *s, const cli_common *common, int64_t b
     o.class_index = s->recipe.sampling.class_index;
     o.guidance = s->recipe.sampling.guidance;
     o.with_vjp = with_vjp;
+    if ((st = cli_tuning_open(&tuning, common, calls, err)) != ITO_OK) return st;
+    o.plan.tuning = tuning.table;
     st = ito_network_score_create(&s->recipe.network, &s->recipe.sde, s->model->params, &o, &s->network, err);
+    cli_tuning_close(&tuning);
     if (st == ITO_OK) s->score = ito_network_score_view(s->network);
     return st;
 }

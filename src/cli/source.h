@@ -46,10 +46,10 @@ ito_status cli_source_open(cli_source *s, const char *name, const char *weights,
  * sample under way (memory.h) and `held` bytes of inputs and results. NOMEM names the least that would do. */
 ito_status cli_source_fit(cli_source *s, const cli_common *common, bool with_vjp, int64_t doubles,
                           double held, int64_t *batch, ito_error *err);
-/* `batch` samples are evaluated at once; with_vjp plans the network's gradient too. Sets the threads of the
- * program. */
+/* `batch` samples are evaluated at once, about `calls` times; with_vjp plans the network's gradient too. Sets
+ * the threads of the program. */
 ito_status cli_source_prepare(cli_source *s, const cli_common *common, int64_t batch, bool with_vjp,
-                              ito_error *err);
+                              int64_t calls, ito_error *err);
 void cli_source_release(cli_source *s);
 
 /* Adds to a JSON object what tells this source from others: its name or a fingerprint of its weights, and the

@@ -5,6 +5,7 @@
 #include "flow.h"
 #include "memory.h"
 #include "output.h"
+#include "tuning.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>
@@ -86,7 +87,9 @@ static ito_status run(const void *options, ito_error *err) {
     st = cli_source_fit(&source, &o->common, false, cli_doubles_of_flow(),
                         (double)(n * source.dim) * (double)sizeof *x, &flow.batch, err);
     if (st != ITO_OK) goto done;
-    if ((st = cli_source_prepare(&source, &o->common, flow.batch, false, err)) != ITO_OK) goto done;
+    if ((st = cli_source_prepare(&source, &o->common, flow.batch, false, CLI_FLOW_CALLS * (n / flow.batch),
+                                 err)) != ITO_OK)
+        goto done;
     if ((st = cli_flow_decode(&flow, n, x, x, &decoded, err)) != ITO_OK) goto done;
     if ((st = cli_output_write(&out, &source, &o->style, n, x, err)) != ITO_OK) goto done;
     st = report(o, &out, n, &decoded, err);

@@ -6,6 +6,7 @@
 #include "input.h"
 #include "memory.h"
 #include "output.h"
+#include "tuning.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -117,7 +118,8 @@ static ito_status encode(encoding *e, ito_error *err) {
     cli_flow flow = {.source = &e->source, .solver = o->solver, .temperature = 1, .label = "encode"};
     flow.batch = e->batch;
     flow.quiet = o->common.quiet;
-    ito_status st = cli_source_prepare(&e->source, &o->common, flow.batch, false, err);
+    ito_status st = cli_source_prepare(&e->source, &o->common, flow.batch, false,
+                                       CLI_FLOW_CALLS * (e->n / flow.batch), err);
     if (st == ITO_OK) st = cli_input_states(&e->input, o->first, e->n, o->dequantize ? 0 : -1, e->x, err);
     if (st == ITO_OK) st = cli_flow_encode(&flow, e->n, e->x, e->z, &e->report, err);
     if (st == ITO_OK && e->back) {

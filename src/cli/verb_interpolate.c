@@ -6,6 +6,7 @@
 #include "input.h"
 #include "memory.h"
 #include "output.h"
+#include "tuning.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>
@@ -193,7 +194,9 @@ static ito_status run(const void *options, ito_error *err) {
     if (st == ITO_OK) st = open_input(&w, err);
     if (st == ITO_OK) st = choose_batch(&w, err);
     if (st == ITO_OK) st = make_room(&w, err);
-    if (st == ITO_OK) st = cli_source_prepare(&w.source, &o->common, w.flow.batch, false, err);
+    if (st == ITO_OK)
+        st = cli_source_prepare(&w.source, &o->common, w.flow.batch, false,
+                                CLI_FLOW_CALLS * (o->rows * o->steps / w.flow.batch), err);
     if (st == ITO_OK) st = walk(&w, err);
     if (st == ITO_OK) st = cli_output_write(&out, &w.source, &style, o->rows * o->steps, w.way, err);
     if (st == ITO_OK) st = report(&w, &out, err);

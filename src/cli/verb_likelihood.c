@@ -8,6 +8,7 @@
 #include "progress.h"
 #include "signals.h"
 #include "table.h"
+#include "tuning.h"
 
 #include <cjson/cJSON.h>
 #include <inttypes.h>
@@ -246,7 +247,8 @@ static ito_status measure_batch(measuring *m, const batch_room *room, ito_error 
 static ito_status measure(measuring *m, ito_error *err) {
     batch_room room = {0};
     int64_t needed = m->table.needed, batch = m->batch < needed ? m->batch : needed;
-    ito_status st = cli_source_prepare(&m->source, &m->o->common, batch, true, err);
+    const int64_t calls = CLI_FLOW_CALLS * (batch > 0 ? needed / batch : 0);
+    ito_status st = cli_source_prepare(&m->source, &m->o->common, batch, true, calls, err);
     if (st == ITO_OK) st = make_room(m, &room, err);
     cli_progress_start(&m->progress, "likelihood", unit_of(m), 1.0 / (double)m->o->dequantizations,
                        m->table.rows, needed, m->o->common.quiet);

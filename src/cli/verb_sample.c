@@ -7,6 +7,7 @@
 #include "results.h"
 #include "sampling.h"
 #include "source.h"
+#include "tuning.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>
@@ -232,9 +233,17 @@ static ito_status choose_batch(const sample_options *o, cli_source *source, cons
     return cli_source_fit(source, &o->common, false, cli_doubles_of_sampler(sampler->kind), held, batch, err);
 }
 
+/* Of the network for one batch, about: adaptive samplers are not far from a flow. */
+static int64_t calls_of(const ito_sampler *s) {
+    if (s->kind != ITO_SAMPLER_PC) return CLI_FLOW_CALLS;
+    const bool corrects = strcmp(s->pc.corrector, "none") != 0;
+    return s->pc.steps * (1 + (corrects ? s->pc.corrector_steps : 0));
+}
+
 static ito_status draw(const sample_options *o, cli_source *source, const ito_sampler *sampler, int64_t batch,
                        cli_results *r, cli_film *const films[2], cli_drawn *drawn, ito_error *err) {
-    const ito_status st = cli_source_prepare(source, &o->common, batch, false, err);
+    const int64_t calls = calls_of(sampler) * (r->count / batch);
+    const ito_status st = cli_source_prepare(source, &o->common, batch, false, calls, err);
     const cli_drawing d = {.sde = &source->recipe.sde,
                            .score = source->score,
                            .sampler = *sampler,

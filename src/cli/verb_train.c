@@ -7,6 +7,7 @@
 #include "run.h"
 #include "sampling.h"
 #include "signals.h"
+#include "tuning.h"
 
 #include <cjson/cJSON.h>
 #include <ito/formats.h>
@@ -119,6 +120,7 @@ static ito_status prepare(training *t, ito_error *err) {
     char folder[CLI_PATH_MAX];
     t->progress.quiet = t->o->common.quiet;
     ito_trainer_options options = ito_trainer_default();
+    cli_tuning tuning = {0};
     ito_status st = cli_plan_options(&t->o->common, &t->plan, err);
     if (st == ITO_OK) st = read_recipe(t, folder, err);
     if (st == ITO_OK) st = cli_run_check(folder, t->o->resume, err);
@@ -128,7 +130,10 @@ static ito_status prepare(training *t, ito_error *err) {
     if (st == ITO_OK && drawn) st = ito_mixture_named(&t->recipe.sde, drawn, &t->density, err);
     options.plan = t->plan;
     if (t->o->micro_batch > 0) options.micro_batch = t->o->micro_batch;
+    if (st == ITO_OK) st = cli_tuning_open(&tuning, &t->o->common, t->recipe.training.steps, err);
+    options.plan.tuning = tuning.table;
     if (st == ITO_OK) st = ito_trainer_create(&t->recipe, t->data, &options, &t->trainer, err);
+    cli_tuning_close(&tuning);
     if (st == ITO_OK && t->o->from) st = start_from(t, err);
     if (st == ITO_OK) st = cli_run_open(&t->run, folder, err);
     if (st == ITO_OK && t->o->resume) st = restore(t, err);

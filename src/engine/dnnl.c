@@ -104,19 +104,26 @@ dnnl_primitive_attr_t ito__dnnl_attributes(void) {
     return attr;
 }
 
+dnnl_primitive_desc_t ito__reorder_pd(const ito_plan *p, const dnnl_memory_desc_t *from,
+                                      const dnnl_memory_desc_t *to) {
+    dnnl_primitive_attr_t attr = ito__dnnl_attributes();
+    dnnl_primitive_desc_t pd = NULL;
+    if (attr && dnnl_reorder_primitive_desc_create(&pd, from, p->engine, to, p->engine, attr) != dnnl_success)
+        pd = NULL;
+    if (attr) dnnl_primitive_attr_destroy(attr);
+    return pd;
+}
+
 /* Adds a reorder of value `from`, laid out as from_md, into value `to`. */
 void ito__add_reorder(ito__lowering *l, const ito_node *node, int from, dnnl_memory_desc_t from_md, int to,
                       dnnl_memory_desc_t to_md) {
     if (l->status != ITO_OK) return;
-    dnnl_primitive_attr_t attr = ito__dnnl_attributes();
-    dnnl_primitive_desc_t pd = NULL;
-    ito_plan *p = l->plan;
-    if (!attr ||
-        dnnl_reorder_primitive_desc_create(&pd, &from_md, p->engine, &to_md, p->engine, attr) != dnnl_success)
+    dnnl_primitive_desc_t pd = ito__reorder_pd(l->plan, &from_md, &to_md);
+    if (!pd) {
         ito__fail(l, ITO_E_UNSUPPORTED, "plan: oneDNN has no reorder for %s: report this processor",
                   ito__op_name(node->op));
-    if (attr) dnnl_primitive_attr_destroy(attr);
-    if (!pd) return;
+        return;
+    }
     ito__request r = {.node = node,
                       .verb = "reorder",
                       .pd = pd,

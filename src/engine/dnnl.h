@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Shared by the files that speak to oneDNN: dnnl.c (descriptors, steps, reorders, matrix products),
- * dnnl_conv.c (choosing and lowering convolutions), conv_limit.c (timing every implementation of a
- * convolution).
+ * dnnl_conv.c (choosing and lowering convolutions), conv_timing.c (timing the implementations of one),
+ * conv_tuned.c (choosing by time).
  */
 #ifndef ITO_ENGINE_DNNL_H
 #define ITO_ENGINE_DNNL_H
@@ -31,6 +31,9 @@ typedef struct ito__request {
 
 /* Adds the step that runs r->pd, which it destroys. */
 void ito__add_primitive(ito__lowering *l, ito__request *r);
+/* The reorder between two layouts; NULL when oneDNN has none or memory ran out. */
+dnnl_primitive_desc_t ito__reorder_pd(const ito_plan *p, const dnnl_memory_desc_t *from,
+                                      const dnnl_memory_desc_t *to);
 /* Adds a reorder of value `from`, laid out as from_md, into value `to`. */
 void ito__add_reorder(ito__lowering *l, const ito_node *node, int from, dnnl_memory_desc_t from_md, int to,
                       dnnl_memory_desc_t to_md);
@@ -46,6 +49,20 @@ typedef struct ito__conv_shapes {
 } ito__conv_shapes;
 ito__conv_shapes ito__conv_of(const ito_node *n);
 double ito__conv_flops(const ito__conv_shapes *s);
+
+/* One tensor of a convolution op: under which argument oneDNN takes it, and which query tells the layout that
+ * an implementation wants for it. */
+typedef struct ito__conv_side {
+    const ito_node *node;
+    int arg;
+    dnnl_query_t query;
+    bool weights;
+} ito__conv_side;
+enum { ITO__CONV_SIDES = 3 };
+/* Image, weights and result of the forward pass; one of them is n. */
+void ito__conv_sides(const ito_node *n, ito__conv_side sides[ITO__CONV_SIDES]);
+/* How the plan keeps that tensor. */
+dnnl_memory_desc_t ito__stored_md(const ito_plan *p, const ito__conv_side *side);
 
 /* A way to compute a convolution. */
 typedef struct ito__conv_way {

@@ -8,7 +8,7 @@
  * implementation likes best: packed by a step of the plan, once if the plan is frozen. A bfloat16 plan
  * multiplies bfloat16 numbers, and floats where oneDNN has no such kernel.
  */
-#include "engine/dnnl.h"
+#include "engine/conv_tuned.h"
 
 #include <string.h>
 
@@ -152,38 +152,45 @@ static dnnl_primitive_desc_t choose_conv(const ito_plan *p, const ito_node *n, c
     return pd;
 }
 
-/* One side of a convolution: which descriptor oneDNN asks for it, and under which argument name. */
-typedef struct side {
-    const ito_node *node;
-    int arg;
-    dnnl_query_t query;
-    bool weights;
-} side;
+void ito__conv_sides(const ito_node *n, ito__conv_side sides[ITO__CONV_SIDES]) {
+    ito__conv_shapes s = ito__conv_of(n);
+    bool gx = n->op == ITO__OP_CONV2D_GRAD_X, gw = n->op == ITO__OP_CONV2D_GRAD_W;
+    sides[0] = (ito__conv_side){s.x, gx ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC,
+                                gx ? dnnl_query_diff_src_md : dnnl_query_src_md, false};
+    sides[1] = (ito__conv_side){s.w, gw ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS,
+                                gw ? dnnl_query_diff_weights_md : dnnl_query_weights_md, true};
+    sides[2] = (ito__conv_side){s.y, gx || gw ? DNNL_ARG_DIFF_DST : DNNL_ARG_DST,
+                                gx || gw ? dnnl_query_diff_dst_md : dnnl_query_dst_md, false};
+}
+
+dnnl_memory_desc_t ito__stored_md(const ito_plan *p, const ito__conv_side *side) {
+    int64_t block = side->weights ? 1 : ito__image_block(p, side->node->shape);
+    return ito__image_md(side->node->shape, block, ito__stored_type(p, block));
+}
 
 void ito__lower_conv(ito__lowering *l, const ito_node *n) {
     ito_plan *p = l->plan;
     ito__conv_shapes s = ito__conv_of(n);
     dnnl_primitive_desc_t pd = choose_conv(p, n, &s);
+    if (pd) pd = ito__tuned_conv(l, n, pd);
     if (!pd) {
         ito__fail(l, ITO_E_UNSUPPORTED, "%s: oneDNN has no implementation for %s: report the shape", n->scope,
                   ito__op_name(n->op));
         return;
     }
-    bool gx = n->op == ITO__OP_CONV2D_GRAD_X, gw = n->op == ITO__OP_CONV2D_GRAD_W;
-    side sides[3] = {
-        {s.x, gx ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, gx ? dnnl_query_diff_src_md : dnnl_query_src_md, false},
-        {s.w, gw ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS,
-         gw ? dnnl_query_diff_weights_md : dnnl_query_weights_md, true},
-        {s.y, gx || gw ? DNNL_ARG_DIFF_DST : DNNL_ARG_DST,
-         gx || gw ? dnnl_query_diff_dst_md : dnnl_query_dst_md, false}};
-    ito__request r = {
-        .node = n, .verb = ito__op_name(n->op), .pd = pd, .n_args = 3, .flops = ito__conv_flops(&s)};
+    ito__conv_side sides[ITO__CONV_SIDES];
+    ito__conv_sides(n, sides);
+    ito__request r = {.node = n,
+                      .verb = ito__op_name(n->op),
+                      .pd = pd,
+                      .n_args = ITO__CONV_SIDES,
+                      .flops = ito__conv_flops(&s)};
     int result = -1;
     dnnl_memory_desc_t result_md = {0};
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < ITO__CONV_SIDES; i++) {
         const ito_node *x = sides[i].node;
         int64_t block = sides[i].weights ? 1 : ito__image_block(p, x->shape);
-        dnnl_memory_desc_t ours = ito__image_md(x->shape, block, ito__stored_type(p, block)),
+        dnnl_memory_desc_t ours = ito__stored_md(p, &sides[i]),
                            want = *dnnl_primitive_desc_query_md(pd, sides[i].query, 0);
         int v;
         if (x == n) {

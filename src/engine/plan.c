@@ -2,7 +2,7 @@
  *
  * Making a plan: find what the outputs need, lower it in order, place it in memory, describe it.
  */
-#include "engine/plan.h"
+#include "engine/conv_timing.h"
 
 #include "core/memory.h"
 
@@ -222,6 +222,7 @@ static ito_status lower_graph(ito_plan *p, int n, ito_node *const *outputs, ito_
     if (l.status == ITO_OK) lower_all(&l, needed);
     copy_outputs(&l, n, outputs, slots);
 done:
+    ito__conv_timer_free(l.timer);
     ito__free(needed);
     ito__free(slots);
     ito__free(l.row_major);
@@ -278,6 +279,7 @@ ito_status ito_plan_create(ito_graph *g, int n_outputs, ito_node *const *outputs
     if (st == ITO_OK) st = lower_graph(p, n_outputs, outputs, err);
     if (st == ITO_OK) st = ito__place_values(p, err);
     omp_set_num_threads(threads);
+    p->options.tuning = NULL; /* borrowed until here */
     if (st != ITO_OK) {
         ito_plan_free(p);
         return st;

@@ -91,10 +91,12 @@ struct ito_plan {
 /* What lowering carries along. */
 typedef struct ito__lowering {
     ito_plan *plan;
-    int *row_major, *blocked; /* by node id: its value in that layout, -1 if there is none yet */
-    int *output;              /* by node id: the bound entry that takes its row-major value, -1 */
-    bool *constant;           /* by node id: does not change between runs */
-    ito__step scrap;          /* where a failed lowering writes */
+    int *row_major, *blocked;      /* by node id: its value in that layout, -1 if there is none yet */
+    int *output;                   /* by node id: the bound entry that takes its row-major value, -1 */
+    bool *constant;                /* by node id: does not change between runs */
+    struct ito__conv_timer *timer; /* made when a tuning lacks a convolution; NULL until then */
+    int untimed;                   /* convolutions that could not be timed */
+    ito__step scrap;               /* where a failed lowering writes */
     ito_status status;
     ito_error *err;
 } ito__lowering;

@@ -7,6 +7,8 @@ HERE=$3
 FAILED=0
 # Several stories may share the processors: threads that wait shall not take the time of those that work.
 export OMP_WAIT_POLICY=passive
+# Timings of convolutions stay in the folder of the story.
+export XDG_CACHE_HOME="$HERE/cache"
 rm -rf "$HERE"
 mkdir -p "$HERE"
 

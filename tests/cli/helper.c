@@ -3,9 +3,10 @@
  * What the command-line stories need beyond a shell:
  *     cli_helper idx FOLDER N             Fashion-MNIST's four files with N images of random bytes
  *     cli_helper cifar FOLDER N           CIFAR-10's six files with N images each of random bytes
- *     cli_helper pictures FOLDER N        N small PNG and JPEG of several sizes in FOLDER/train and
- * FOLDER/test, each in folders a and b cli_helper input FILE N C S         a .safetensors with x [N,C,S,S]
- * and labels [N] cli_helper difference A.npz B.npz   prints the largest difference of their `images`
+ *     cli_helper pictures FOLDER N        N small PNG and JPEG in FOLDER/train and FOLDER/test, in folders a
+ * and b cli_helper input FILE N C S [CLASS]   a .safetensors with x [N,C,S,S], labels [N], and classes [N]
+ *     cli_helper difference A.npz B.npz   prints the largest difference of their `images`
+ *     cli_helper mean A.npz B.npz         prints their mean difference, in millionths of a grey level
  *     cli_helper far A.npz B.npz ARRAY    prints the largest difference of as many rows as both arrays have
  *     cli_helper grey A.npz               prints how many per cent of its pixels are neither black nor white
  *     cli_helper close A TENSOR B TENSOR BOUND   exit 0 when A's tensor is that close to B's, relative to the
@@ -150,9 +151,10 @@ static int make_input(const char *path, int64_t n, int64_t channels, int64_t siz
     return status;
 }
 
-static int print_difference(const char *a, const char *b) {
+static int print_difference(const char *a, const char *b, bool mean) {
     ito_tensor_file *files[2] = {NULL, NULL};
     int status = 1, largest = 0;
+    double sum = 0;
     if (ito_npz_open(a, &files[0], NULL) != ITO_OK || ito_npz_open(b, &files[1], NULL) != ITO_OK) goto done;
     const ito_tensor *x = ito_tensor_file_find(files[0], "images"),
                      *y = ito_tensor_file_find(files[1], "images");
@@ -162,8 +164,9 @@ static int print_difference(const char *a, const char *b) {
     for (int64_t i = 0; i < x->count; i++) {
         int difference = p[i] > q[i] ? p[i] - q[i] : q[i] - p[i];
         if (difference > largest) largest = difference;
+        sum += difference;
     }
-    printf("%d\n", largest);
+    printf("%d\n", mean ? (int)(1e6 * sum / (double)x->count) : largest);
     status = 0;
 done:
     ito_tensor_file_close(files[0]);
@@ -329,7 +332,8 @@ int main(int argc, char **argv) {
     if ((argc == 6 || argc == 7) && strcmp(argv[1], "input") == 0)
         return make_input(argv[2], atoll(argv[3]), atoll(argv[4]), atoll(argv[5]),
                           argc == 7 ? atoll(argv[6]) : -2);
-    if (argc == 4 && strcmp(argv[1], "difference") == 0) return print_difference(argv[2], argv[3]);
+    if (argc == 4 && strcmp(argv[1], "difference") == 0) return print_difference(argv[2], argv[3], false);
+    if (argc == 4 && strcmp(argv[1], "mean") == 0) return print_difference(argv[2], argv[3], true);
     if (argc == 5 && strcmp(argv[1], "far") == 0) return print_far(argv[2], argv[3], argv[4]);
     if (argc == 7 && strcmp(argv[1], "close") == 0) return print_distance(argv + 2);
     if (argc == 3 && strcmp(argv[1], "grey") == 0) return print_grey(argv[2]);
