@@ -3,19 +3,19 @@
  * What the command-line stories need beyond a shell:
  *     cli_helper idx FOLDER N             Fashion-MNIST's four files with N images of random bytes
  *     cli_helper cifar FOLDER N           CIFAR-10's six files with N images each of random bytes
- *     cli_helper pictures FOLDER N        N small PNG and JPEG in FOLDER/train and FOLDER/test, in folders a
- * and b cli_helper input FILE N C S [CLASS]   a .safetensors with x [N,C,S,S], labels [N], and classes [N]
+ *     cli_helper pictures FOLDER N        N small PNG and JPEG in FOLDER/train/a, train/b, test/a and test/b
+ *     cli_helper input FILE N C S [K]     a .safetensors with x [N,C,S,S], labels [N], and classes [N] of K
  *     cli_helper difference A.npz B.npz   prints the largest difference of their `images`
  *     cli_helper mean A.npz B.npz         prints their mean difference, in millionths of a grey level
  *     cli_helper far A.npz B.npz ARRAY    prints the largest difference of as many rows as both arrays have
  *     cli_helper grey A.npz               prints how many per cent of its pixels are neither black nor white
- *     cli_helper close A TENSOR B TENSOR BOUND   exit 0 when A's tensor is that close to B's, relative to the
- *                                         largest of B's; prints the distance
+ *     cli_helper close A T B U BOUND      exit 0 when A's tensor T is that close to B's tensor U, relative to
+ *                                         the largest of U; prints the distance
  *     cli_helper ring A.npz               prints, for `points`, how many per cent lie within 4 deviations of
- * the nearest of gmm:8gaussians, and how many per cent its rarest one has cli_helper picture A.png prints
- * width and height of a picture that reads back cli_helper poison IN OUT            copies a checkpoint with
- * NaN for all its live weights cli_helper same A B                 exit 0 when two .safetensors hold the same
- * tensors, bit for bit
+ *                                         the nearest of gmm:8gaussians, and how many its rarest one has
+ *     cli_helper picture A.png            prints width and height of a picture that reads back
+ *     cli_helper poison IN OUT            copies a checkpoint with NaN for all its live weights
+ *     cli_helper same A B                 exit 0 when two .safetensors hold the same tensors, bit for bit
  */
 #include "support/jpeg.h"
 
