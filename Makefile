@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 export JOBS
 
-.PHONY: all program build configure packages packages-check demo check format install clean help
+.PHONY: all program build configure packages packages-check demo check bench format install clean help
 
 all: build
 
@@ -33,6 +33,11 @@ demo: program
 check: build
 	@scripts/check.sh $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz
 
+# Without the packages there are no peers to measure beside; the rest of the table is.
+bench: program
+	-@scripts/install-packages.sh --bench
+	@scripts/bench.sh $(BUILD) $(BENCH)
+
 format:
 	@scripts/check-format.sh --fix
 
@@ -48,6 +53,7 @@ clean:
 help:
 	@echo 'make demo      samples, a trajectory and a minute of training, into demo/ (ITO_DEMO_SHORT=1: seconds)'
 	@echo 'make check     all tests, then the unit tests under AddressSanitizer and UBSan, threads under TSan, fuzzing'
+	@echo 'make bench     ito beside PyTorch on this machine, into docs/performance.md (BENCH=--quick: minutes, no page)'
 	@echo 'make           libito, the program build/ito, its tests and manual pages'
 	@echo 'make program   build/ito alone'
 	@echo 'make install   into PREFIX (/usr/local)'

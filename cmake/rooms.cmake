@@ -16,6 +16,7 @@ if(ITO_SANITIZE)
   target_link_options(ito_flags INTERFACE -fsanitize=address,undefined)
 endif()
 if(ITO_FUZZ)
+  target_compile_definitions(ito_flags INTERFACE ITO_FUZZ) # checksums do not count: src/formats/checksums.h
   target_compile_options(ito_flags INTERFACE -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
     -fno-omit-frame-pointer -w) # clang's view of warnings is not the project's
   target_link_options(ito_flags INTERFACE -fsanitize=address,undefined)

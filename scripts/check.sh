@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # All tests: the whole suite on the release build, then the unit tests and the fuzz corpora again under AddressSanitizer
-# and UBSan, the test of threads under ThreadSanitizer, and, where clang has libFuzzer, a few seconds of fuzzing of every
+# and UBSan, the tests with threads under ThreadSanitizer, and, where clang has libFuzzer, a few seconds of fuzzing of every
 # target. All runs happen whatever the first one says; the closing lines are ctest's summaries of all.
 #   check.sh BUILD_FOLDER SANITIZED_FOLDER THREADS_FOLDER FUZZ_FOLDER
 set -eu
@@ -36,7 +36,8 @@ export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 UBSAN_OPTIONS=print_st
 run_tests "$sanitized" -L '^(unit|fault|fuzz)$'
 
 build_tests "$threads" test_threads -DITO_SANITIZE_THREADS=ON
-run_tests "$threads" -R '^threads$'
+build_tests "$threads" test_sets
+run_tests "$threads" -R '^(threads|sets)$'
 
 if echo 'int LLVMFuzzerTestOneInput(const char *d, long n) { return !d && n; }' |
     clang -x c - -w -fsanitize=fuzzer,address,undefined -o /dev/null 2>/dev/null; then

@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Installs the packages of scripts/packages.txt that this machine lacks, with --check those of packages-check.txt too,
-# through sudo when not root. Says what it installs; says nothing and touches nothing when all are there.
-#   install-packages.sh [--check]
+# Installs the packages of scripts/packages.txt that this machine lacks, with --check those of packages-check.txt too, with
+# --bench those of packages-bench.txt, through sudo when not root. Says what it installs; says nothing and touches nothing when all are there.
+#   install-packages.sh [--check | --bench]
 set -eu
 lists=$(dirname "$0")/packages.txt
-[ "${1:-}" != --check ] || lists="$lists $(dirname "$0")/packages-check.txt"
+[ -z "${1:-}" ] || lists="$lists $(dirname "$0")/packages-${1#--}.txt"
 
 if ! command -v dpkg-query >/dev/null; then
     echo "ito: this is no Debian system: install the counterparts of the packages in scripts/packages*.txt" >&2

@@ -70,7 +70,7 @@ def prepare(arguments):
     import network
     import tensors
 
-    recipe = read_recipe(arguments.recipe)
+    recipe = read_recipe(arguments.recipe, arguments.size)
     rng, data = np.random.default_rng(2), recipe["data"]
     x = rng.uniform(-1, 1, (2, data["channels"], data["image_size"], data["image_size"])).astype(np.float32)
     labels = [250.0, 900.0] if recipe["sde"]["type"] != "ve" else [0.1, 20.0]
@@ -246,11 +246,10 @@ def time_work(arguments):
     result = {"framework": variant.name, "backend": arguments.backend, "layout": arguments.layout,
               "precision": arguments.precision, "recipe": recipe["name"], "batch": batch, "runs": runs,
               "image_size": data["image_size"], "threads": arguments.threads}
-    if not arguments.size:  # another size has no output of ito to be held against: the same modules, more pixels
-        result["difference"] = difference(variant, arguments.folder)
-        if not result["difference"] < BOUND[arguments.precision]:
-            sys.exit(f"peer.py: {variant.name}: its output differs from ito's by {result['difference']:.2e} (relative, "
-                     f"bound {BOUND[arguments.precision]}): not the same work, so not timed")
+    result["difference"] = difference(variant, arguments.folder)
+    if not result["difference"] < BOUND[arguments.precision]:
+        sys.exit(f"peer.py: {variant.name}: its output differs from ito's by {result['difference']:.2e} (relative, bound "
+                 f"{BOUND[arguments.precision]}): not the same work, so not timed")
     rng = np.random.default_rng(3)
     x = rng.uniform(-1, 1, (batch, data["channels"], data["image_size"], data["image_size"])).astype(np.float32)
     labels = np.linspace(1, 50, batch, dtype=np.float32)
@@ -310,6 +309,7 @@ def main():
     one.set_defaults(run=prepare)
     one.add_argument("recipe")
     one.add_argument("folder")
+    one.add_argument("--size", type=int, help="images of another size than the recipe's")
     one = commands.add_parser("time")
     one.set_defaults(run=time_work)
     one.add_argument("recipe")

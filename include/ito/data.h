@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Data sets: images held as bytes in memory, or points, handed out as batches of floats in the order of a
- * shuffled epoch.
+ * Data sets: images as bytes, prepared for a network, or points, handed out as batches of floats in the order
+ * of a shuffled epoch. docs/data.md says which sets there are, where their files go and how they are
+ * prepared.
+ *
+ * Image sets of few files (IDX, CIFAR-10, arrays) are held in memory; folders of image files are read when an
+ * image is asked for.
  *
  * Points are rows of numbers, taken as they are: states of `channels` numbers and image_size 1. They come
  * from a file ("points": the array "points", or the only one, [n, d] of a .npz or .npy, or the rows of a
@@ -24,34 +28,37 @@ extern "C" {
 
 typedef struct ito_data_config {
     char dataset[64];   /* "fashion_mnist"; a name of ito_dataset_name, "points" or "gmm:NAME" */
-    char path[1024];    /* folder of its files; "" = where the Debian package puts them; of "points" a file */
-    int64_t image_size; /* 32; smaller images are padded with their background (0) on all sides, evenly */
-    int64_t channels;   /* 1 */
+    char path[1024];    /* where its files are; "" = data/NAME, or where the Debian package puts them */
+    int64_t image_size; /* 32; how images come to it depends on the set */
+    int64_t channels;   /* 1; 3 for colour */
     bool centered;      /* states in [-1, 1]; otherwise [0, 1] */
     bool uniform_dequantization; /* (byte + u) / 256 */
     bool random_flip;
-    int64_t limit; /* use the first `limit` images or points only; 0 = all */
+    bool class_folders; /* of image files: each sub-folder is a class, in the order of their names */
+    int64_t limit;      /* use the first `limit` images or points only; 0 = all */
+    int64_t cache_mb;   /* 512; of image files: keep so many megabytes of prepared images */
 } ito_data_config;
 
 bool ito_data_is_points(const ito_data_config *config);
 /* NAME of "gmm:NAME"; NULL for other data. Borrowed from config. */
 const char *ito_data_density(const ito_data_config *config);
 
-typedef struct ito_dataset ito_dataset; /* immutable once open */
+typedef struct ito_dataset ito_dataset; /* threads may share it once it is open */
 
-/* split: "train" or "test". Errors: IO/FORMAT name the file and how to get it; SHAPE when image_size is too
- * small. */
+/* split: "train" or "test". Errors: IO/FORMAT name the file and how to get it; SHAPE when image_size or
+ * channels do not suit the set. */
 ito_status ito_dataset_open(const ito_data_config *config, const char *split, ito_dataset **out,
                             ito_error *err);
 void ito_dataset_close(ito_dataset *d);
 int64_t ito_dataset_size(const ito_dataset *d);
-int64_t ito_dataset_classes(const ito_dataset *d); /* 0 if unlabelled */
-int ito_dataset_label(const ito_dataset *d, int64_t i);
-int64_t ito_dataset_padding(const ito_dataset *d); /* pixels added on each side */
+int64_t ito_dataset_classes(const ito_dataset *d);      /* 0 if unlabelled */
+int ito_dataset_label(const ito_dataset *d, int64_t i); /* -1 if unlabelled */
+int64_t ito_dataset_padding(const ito_dataset *d);      /* pixels added on each side */
 int64_t ito_dataset_channels(const ito_dataset *d);
 int64_t ito_dataset_image_size(const ito_dataset *d); /* padding included */
-/* The padded image as bytes, [C, size, size]; borrowed. NULL of points. */
-const uint8_t *ito_dataset_bytes(const ito_dataset *d, int64_t i);
+/* Image i, prepared: bytes [C, size, size]. IO or FORMAT name an image file that cannot be read; ARG: the
+ * data are points. */
+ito_status ito_dataset_image(const ito_dataset *d, int64_t i, uint8_t *bytes, ito_error *err);
 /* x [n, channels]: points first .. first + n - 1 of the set in its own order; the seed is that of draws,
  * whose test split no training meets. ARG: of images, or points that are not there. */
 ito_status ito_dataset_points(const ito_dataset *d, uint64_t seed, int64_t first, int64_t n, double *x,
@@ -63,7 +70,7 @@ ito_status ito_dataset_order(const ito_dataset *d, uint64_t seed, int64_t first,
                              ito_error *err);
 /* x [n, C, S, S] states of training examples first .. first + n - 1: flipped (FLIP), dequantized
  * (DEQUANTIZE), scaled; points as they are. A pure function of (data, seed, first + k): row k is the same in
- * any batch. */
+ * any batch. Errors: as of ito_dataset_order and ito_dataset_image. */
 ito_status ito_dataset_batch(const ito_dataset *d, uint64_t seed, int64_t first, int64_t n, float *x,
                              ito_error *err);
 

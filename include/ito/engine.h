@@ -177,6 +177,10 @@ ito_node *ito_upfirdn(ito_node *x, ito_fir fir);
  * beta [C] (both may be NULL). Wu & He 2018. groups = C is instance norm. */
 ito_node *ito_group_norm(ito_node *x, ito_node *gamma, ito_node *beta, int groups, double eps);
 ito_node *ito_softmax(ito_node *x); /* over the last axis */
+/* Attention over the pixels of images q, k, v [N, C, H, W], in heads of `width` channels (a divisor of C). Of
+ * a head, with pixels i, j:  y[c, i] = sum_j p_ij v[c, j],  p_ij = softmax_j(scale sum_c q[c, i] k[c, j]).
+ * Vaswani et al. 2017. The matrix p is never stored, nor kept for the gradient. */
+ito_node *ito_attention(ito_node *q, ito_node *k, ito_node *v, int64_t width, double scale);
 /* rows of table [V, D] picked by index [n] (numbers, rounded to the nearest, clamped to 0..V-1) -> [n, D]. */
 ito_node *ito_embedding(ito_node *table, ito_node *index);
 /* Zeroes each element with probability rate, scales the rest by 1 / (1 - rate). The mask comes from

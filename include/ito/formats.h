@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Files: safetensors, .npz, .npy, CSV, PNG, animated WebP, IDX(.gz), published .pth checkpoints.
+ * Files: safetensors, .npz, .npy, CSV, PNG, JPEG (in), WebP, IDX(.gz), published .pth checkpoints.
  *
  * Writers write beside the final name, fsync, and rename: a final name never holds a half-written file.
  * Readers check every size by arithmetic before they allocate or read; a damaged file is FORMAT with a
@@ -135,6 +135,9 @@ ito_status ito_png_write(const char *path, const uint8_t *pixels, int64_t height
                          int64_t channels, ito_error *err);
 ito_status ito_png_read(const char *path, ito_images *out,
                         ito_error *err); /* n = 1; 1 or 3 channels, 8 bits */
+/* A PNG, JPEG or WebP, whatever its name: grey with 1 channel, colour with 3 (WebP always); transparency is
+ * dropped. A JPEG of four inks and an animation are UNSUPPORTED. */
+ito_status ito_image_read(const char *path, ito_images *out, ito_error *err);
 /* A grid of `columns` (0: the square root of n, rounded up), `zoom` x magnified by repetition, `gap` pixels
  * of white between. */
 ito_status ito_png_write_grid(const char *path, const ito_images *im, int64_t columns, int zoom, int gap,

@@ -44,6 +44,13 @@ typedef enum ito_activation {
     ITO_ACTIVATION_RELU,
     ITO_ACTIVATION_LRELU /* x > 0 ? x : x / 5 */
 } ito_activation;
+/* Norms of NCSNv2, each channel of an image by itself: */
+typedef enum ito_normalization {
+    ITO_NORMALIZATION_INSTANCE_PLUS, /* "InstanceNorm++" [NCSN] App. A: mean and variance, and the means' own
+                                      */
+    ITO_NORMALIZATION_INSTANCE,      /* "InstanceNorm": mean 0, variance 1, nothing learned */
+    ITO_NORMALIZATION_VARIANCE       /* "VarianceNorm": alpha x / sqrt(variance), the mean stays */
+} ito_normalization;
 typedef enum ito_resblock { ITO_RESBLOCK_BIGGAN, ITO_RESBLOCK_DDPM } ito_resblock;
 typedef enum ito_time_embedding { ITO_EMBEDDING_POSITIONAL, ITO_EMBEDDING_FOURIER } ito_time_embedding;
 typedef enum ito_progressive {
@@ -68,6 +75,9 @@ typedef struct ito_network_config {
     int64_t num_scales;          /* 1000 */
     int64_t nf;                  /* 128; mlp: width of its layers */
     ito_activation nonlinearity; /* swish; NCSN, NCSNv2: elu */
+    /* NCSNv2; NCSN has the first alone, conditioned on the label. With InstanceNorm the norm before the last
+     * convolution adds num_scales to the variance, as the published code comes to do. */
+    ito_normalization normalization; /* InstanceNorm++ */
     /* NCSN++ and DDPM */
     int levels;                      /* entries of ch_mult */
     int64_t ch_mult[ITO_MAX_LEVELS]; /* 1, 2, 2, 2 */
@@ -157,9 +167,14 @@ ito_status ito_network_score_bytes(const ito_network_config *c, const ito_networ
 void ito_network_score_free(ito_network_score *s);
 ito_score ito_network_score_view(ito_network_score *s); /* borrowed */
 /* The raw network: out[k] = net(x[k], labels[k]); x, out [n, C, S, S] floats, labels [n]; of the options'
- * class. */
+ * class and guidance, which weighs outputs as it does scores. */
 ito_status ito_network_score_forward(ito_network_score *s, int64_t n, const float *x, const float *labels,
                                      float *out, ito_error *err);
+/* The same with a class for each row: classes [n], 0 .. config.classes - 1, or -1 for none. ARG names the
+ * first row whose class the network has not. */
+ito_status ito_network_score_forward_classes(ito_network_score *s, int64_t n, const float *x,
+                                             const float *labels, const int64_t *classes, float *out,
+                                             ito_error *err);
 const ito_plan *ito_network_score_plan(const ito_network_score *s); /* of the forward pass; borrowed */
 
 #if defined(__GNUC__)

@@ -141,7 +141,8 @@ ito_status ito_model_recipe(const char *path, ito_recipe *out, ito_error *err);
 
 /* Writes the folder of a UNet2DModel of Hugging Face's diffusers: config.json, scheduler_config.json and
  * diffusion_pytorch_model.safetensors. UNSUPPORTED names the field that it has no place for. Reading the
- * folder gives the same weights, bit for bit. */
+ * folder gives the same weights, bit for bit. After a failure the folder holds the model that it held before,
+ * or none: config.json, which makes it one, goes first and comes last. */
 ito_status ito_model_save_diffusers(const ito_model *m, const char *folder, ito_error *err);
 
 /* The graph whose parameters a recipe's network has, without running it: count, names, shapes. */

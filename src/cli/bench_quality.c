@@ -183,14 +183,15 @@ static ito_status read_split(const ito_recipe *recipe, const char *split, int64_
     const int64_t width = ito_image_features_count(C);
     *n = ito_dataset_size(set) < most ? ito_dataset_size(set) : most;
     *rows = malloc((size_t)(*n * width) * sizeof **rows);
-    uint8_t *image = malloc((size_t)(S * S * C));
-    if (!*rows || !image) st = no_memory(err);
+    uint8_t *image = malloc((size_t)(S * S * C)), *planes = malloc((size_t)(S * S * C));
+    if (!*rows || !image || !planes) st = no_memory(err);
     for (int64_t k = 0; k < *n && st == ITO_OK; k++) {
-        const uint8_t *planes = ito_dataset_bytes(set, k);
+        if ((st = ito_dataset_image(set, k, planes, err)) != ITO_OK) break;
         for (int64_t i = 0; i < S * S; i++)
             for (int64_t c = 0; c < C; c++) image[i * C + c] = planes[c * S * S + i];
         st = ito_image_features(1, S, S, C, image, *rows + k * width, err);
     }
+    free(planes);
     free(image);
     ito_dataset_close(set);
     return st;

@@ -41,9 +41,16 @@ static ito_status pad_images(cli_input *in, const char *name, int64_t n, int64_t
     return ITO_OK;
 }
 
-static ito_status open_png(cli_input *in, const char *name, ito_error *err) {
+static bool is_image(const char *name) {
+    static const char *const endings[] = {".png", ".jpg", ".jpeg", ".webp"};
+    for (size_t k = 0; k < sizeof endings / sizeof endings[0]; k++)
+        if (cli_ends_with(name, endings[k])) return true;
+    return false;
+}
+
+static ito_status open_image(cli_input *in, const char *name, ito_error *err) {
     ito_images im = {0};
-    ito_status st = ito_png_read(name, &im, err);
+    ito_status st = ito_image_read(name, &im, err);
     if (st == ITO_OK) st = pad_images(in, name, im.n, im.height, im.width, im.channels, im.pixels, err);
     ito_images_release(&im);
     return st;
@@ -96,31 +103,53 @@ static ito_status open_named(cli_input *in, const char *name, ito_error *err) {
         if (st == ITO_OK) in->n = ito_dataset_size(in->set);
         return st;
     }
-    if (source->images && cli_ends_with(name, ".png")) return open_png(in, name, err);
+    if (source->images && is_image(name)) return open_image(in, name, err);
     if (cli_ends_with(name, ".npz") || cli_ends_with(name, ".npy")) return open_arrays(in, name, err);
     if (!source->images && cli_ends_with(name, ".csv")) return open_table(in, name, err);
     return ito_error_set(err, ITO_E_ARG, "%s: is none of %s.npz and .npy: choose one", name,
-                         source->images    ? "test, train, .png, "
+                         source->images    ? "test, train, .png, .jpg, .webp, "
                          : source->density ? ".csv, "
                                            : "test, train, .csv, ");
 }
 
-static cli_fingerprint look_at(const cli_input *in) {
+/* Of a split, the first images and how many there are: image files are too slow to read all. */
+static ito_status look_at_images(cli_input *in, size_t image, ito_error *err) {
+    enum { MOST = 4096 };
+    ito_status st = ITO_OK;
+    uint8_t *bytes = malloc(image);
+    if (!bytes) return no_memory("--data", err);
+    in->contents = cli_fingerprint_add(in->contents, &in->n, sizeof in->n);
+    for (int64_t i = 0; i < in->n && i < MOST && st == ITO_OK; i++) {
+        st = ito_dataset_image(in->set, i, bytes, err);
+        if (st == ITO_OK) in->contents = cli_fingerprint_add(in->contents, bytes, image);
+    }
+    free(bytes);
+    return st;
+}
+
+static ito_status look_at_points(cli_input *in, ito_error *err) {
+    ito_status st = ITO_OK;
+    for (int64_t i = 0; i < in->n && st == ITO_OK; i++) {
+        double x[MOST_CHANNELS];
+        st = ito_dataset_points(in->set, 0, i, 1, x, err);
+        if (st == ITO_OK)
+            in->contents = cli_fingerprint_add(in->contents, x, (size_t)in->source->dim * sizeof *x);
+    }
+    return st;
+}
+
+static ito_status look_at(cli_input *in, ito_error *err) {
     const ito_data_config *data = &in->source->recipe.data;
     size_t image = (size_t)(data->image_size * data->image_size * data->channels), n = (size_t)in->n;
-    cli_fingerprint f = cli_fingerprint_start();
-    if (in->points)
-        return cli_fingerprint_add(f, in->points, n * (size_t)in->source->dim * sizeof *in->points);
-    if (in->images.pixels) return cli_fingerprint_add(f, in->images.pixels, n * image);
+    in->contents = cli_fingerprint_start();
+    if (in->set && in->source->images) return look_at_images(in, image, err);
     /* Draws follow from the seed, which callers know; the order of a file's points is its own. */
-    for (int64_t i = 0; in->set && !in->source->images && !ito_data_density(data) && i < in->n; i++) {
-        double x[MOST_CHANNELS];
-        if (ito_dataset_points(in->set, 0, i, 1, x, NULL) == ITO_OK)
-            f = cli_fingerprint_add(f, x, (size_t)in->source->dim * sizeof *x);
-    }
-    for (size_t i = 0; in->set && in->source->images && i < n; i++)
-        f = cli_fingerprint_add(f, ito_dataset_bytes(in->set, (int64_t)i), image);
-    return f;
+    if (in->set) return ito_data_density(data) ? ITO_OK : look_at_points(in, err);
+    if (in->points)
+        in->contents =
+            cli_fingerprint_add(in->contents, in->points, n * (size_t)in->source->dim * sizeof *in->points);
+    if (in->images.pixels) in->contents = cli_fingerprint_add(in->contents, in->images.pixels, n * image);
+    return ITO_OK;
 }
 
 bool cli_input_drawn(const cli_source *source, const char *name) {
@@ -137,8 +166,8 @@ ito_status cli_input_open(cli_input *in, const cli_source *source, const char *n
     }
     if (!name) name = "test";
     ito_status st = open_named(in, name, err);
+    if (st == ITO_OK) st = look_at(in, err);
     if (st != ITO_OK) return st;
-    in->contents = look_at(in);
     if (count > in->n) {
         return ito_error_set(err, ITO_E_ARG, "--count: is %lld, %s has %lld: use at most that",
                              (long long)count, name, (long long)in->n);
@@ -159,17 +188,29 @@ void cli_input_release(cli_input *in) {
 
 /* ---- states */
 
-/* One image: channel by channel, from [C, S, S] or [S, S, C]. */
-static void state_of_image(const cli_input *in, int64_t sample, const double *u, double *x) {
+/* One image: channel by channel, from [C, S, S] of a split or [S, S, C] of a file. */
+static void state_of_image(const cli_input *in, const uint8_t *bytes, const double *u, double *x) {
     const ito_data_config *data = &in->source->recipe.data;
     int64_t C = data->channels, area = data->image_size * data->image_size;
-    const uint8_t *bytes =
-        in->set ? ito_dataset_bytes(in->set, sample) : in->images.pixels + sample * area * C;
     for (int64_t j = 0; j < C * area; j++) {
         int byte = in->set ? bytes[j] : bytes[j % area * C + j / area];
         double value = u ? (byte + u[j]) / 256 : byte / 255.0;
         x[j] = data->centered ? 2 * value - 1 : value;
     }
+}
+
+/* image: room for one of a split. u: for its draws, or NULL. */
+static ito_status read_states(const cli_input *in, int64_t first, int64_t n, int64_t draw, uint8_t *image,
+                              double *u, double *x, ito_error *err) {
+    int64_t dim = in->source->dim;
+    ito_status st = ITO_OK;
+    for (int64_t k = 0; k < n; k++) {
+        ito_stream stream = {.seed = in->seed, .purpose = ITO_RNG_DEQUANTIZE, .sample = first + k};
+        if (u) ito_random_uniform(stream, (uint32_t)draw, dim, u);
+        if (in->set && (st = ito_dataset_image(in->set, first + k, image, err)) != ITO_OK) return st;
+        state_of_image(in, in->set ? image : in->images.pixels + (first + k) * dim, u, x + k * dim);
+    }
+    return st;
 }
 
 ito_status cli_input_states(const cli_input *in, int64_t first, int64_t n, int64_t draw, double *x,
@@ -183,12 +224,10 @@ ito_status cli_input_states(const cli_input *in, int64_t first, int64_t n, int64
     if (!in->set && !in->images.pixels)
         return ito_density_sample(in->source->density, in->seed, first, in->t, n, x, err);
     double *u = draw >= 0 ? malloc((size_t)dim * sizeof *u) : NULL;
-    if (draw >= 0 && !u) return no_memory("--data", err);
-    for (int64_t k = 0; k < n; k++) {
-        ito_stream stream = {.seed = in->seed, .purpose = ITO_RNG_DEQUANTIZE, .sample = first + k};
-        if (u) ito_random_uniform(stream, (uint32_t)draw, dim, u);
-        state_of_image(in, first + k, u, x + k * dim);
-    }
+    uint8_t *image = malloc((size_t)dim);
+    ito_status st = image && (draw < 0 || u) ? read_states(in, first, n, draw, image, u, x, err)
+                                             : no_memory("--data", err);
+    free(image);
     free(u);
-    return ITO_OK;
+    return st;
 }

@@ -19,14 +19,14 @@ typedef struct cli_input {
     ito_dataset *set;         /* a split, */
     ito_images images;        /* or a file, padded to the size of the source, */
     double *points;           /* or [n, dim]; none of the three: exact draws of source->density */
-    cli_fingerprint contents; /* of the whole split or file */
+    cli_fingerprint contents; /* of the whole file, or of a split's size and first images */
 } cli_input;
 
 /* Are these samples drawn, as many as one asks for? */
 bool cli_input_drawn(const cli_source *source, const char *name);
-/* `name`: "test" or "train", a .png or a .npz (uint8 [n,H,W,C] under "images"; for a source of points,
- * numbers [n,d] under "points", or a .csv). NULL: the test split, or exact draws of p_t. `count` samples, -1
- * for all of a split or file, and 1000 draws. ARG when there are not so many. */
+/* `name`: "test" or "train", a .png, .jpg or .webp, or a .npz (uint8 [n,H,W,C] under "images"; for a source
+ * of points, numbers [n,d] under "points", or a .csv). NULL: the test split, or exact draws of p_t. `count`
+ * samples, -1 for all of a split or file, and 1000 draws. ARG when there are not so many. */
 ito_status cli_input_open(cli_input *in, const cli_source *source, const char *name, int64_t count,
                           uint64_t seed, double t, ito_error *err);
 void cli_input_release(cli_input *in);

@@ -27,7 +27,7 @@ typedef struct encode_options {
 #define AT(field) offsetof(encode_options, field)
 static const cli_option options_table[] = {
     {"data", 0, "WHAT", CLI_TEXT, AT(data),
-     "test, train, a .png, .npz or .csv: another way to name the input (default: test; exact draws for "
+     "test, train, an image, .npz or .csv: another way to name the input (default: test; exact draws for "
      "gmm:NAME)",
      0, NULL},
     {"count", 'n', "N", CLI_INTEGER, AT(count),
@@ -215,7 +215,8 @@ const cli_verb cli_verb_encode = {
     .about =
         "Carries samples to their latent codes by the probability-flow ODE of MODEL (a model or checkpoint "
         "file, a run directory, the name of a bundled model, or gmm:NAME). INPUT is a split of the model's "
-        "data set (test, train), an image (.png), a .npz of images or points, or a .csv of points.\n\n"
+        "data set (test, train), an image (.png, .jpg, .webp), a .npz of images or points, or a .csv of "
+        "points.\n\n"
         "--out names an .npz (latents.npz) with \"latents\" in float64: x(T) divided by the standard "
         "deviation "
         "of the prior, so that they are like unit normals under any SDE. ito decode is the way back.",

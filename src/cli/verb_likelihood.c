@@ -30,7 +30,7 @@ typedef struct likelihood_options {
 #define AT(field) offsetof(likelihood_options, field)
 static const cli_option options_table[] = {
     {"data", 0, "WHAT", CLI_TEXT, AT(data),
-     "test, train, a .png, .npz or .csv (default: test; exact draws for gmm:NAME)", 0, NULL},
+     "test, train, an image, .npz or .csv (default: test; exact draws for gmm:NAME)", 0, NULL},
     {"count", 'n', "N", CLI_INTEGER, AT(count), "use the first N samples (default: all; 1000 exact draws)", 1,
      NULL},
     {"divergence", 0, "KIND", CLI_CHOICE, AT(divergence),

@@ -1,25 +1,98 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Finding and reading the files of a named data set.
+ * The table of data sets. Preparations are those of the published training runs ([SDE], [NCSNv2], [DDPM]); a
+ * new set is a row.
  */
 #include "data/catalog.h"
 
-#include "core/memory.h"
-
-#include <ito/data.h>
-#include <ito/formats.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
+
+#define IDX_FILES                                                                                            \
+    .train = {"train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"},                                   \
+    .test = {"t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"}
+/* LSUN: the largest square, cubic; at 128 pixels the shorter side shrinks first, by triangles. */
+#define LSUN                                                                                                 \
+    .read = ito__folder_set_read, .prepare = {.filter = ITO__FILTER_CUBIC}, .other_size = 128,               \
+    .prepare_other = {.resize_first = true}
 
 static const ito__source sources[] = {
     {
         .name = "fashion_mnist",
+        .read = ito__idx_set_read,
+        .path = "/usr/share/datasets/fashion-mnist",
+        .get = "get it with \"apt-get install dataset-fashion-mnist\"",
+        .again = "use \"apt-get install --reinstall dataset-fashion-mnist\"",
+        .prepare = {.pad = true},
+        .channels = 1,
         .classes = 10,
-        .folder = "/usr/share/datasets/fashion-mnist",
-        .package = "dataset-fashion-mnist",
-        .train = {"train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"},
-        .test = {"t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"},
+        IDX_FILES,
+    },
+    {
+        .name = "mnist",
+        .read = ito__idx_set_read,
+        .path = "data/mnist",
+        .get = "put the four files of MNIST, or of a set of its form, there",
+        .again = "get it again",
+        .prepare = {.pad = true},
+        .channels = 1,
+        .classes = 10,
+        IDX_FILES,
+    },
+    {
+        .name = "cifar10",
+        .read = ito__cifar_set_read,
+        .path = "data/cifar10",
+        .get = "unpack cifar-10-binary.tar.gz of www.cs.toronto.edu/~kriz/cifar.html there",
+        .again = "unpack cifar-10-binary.tar.gz again",
+        .channels = 3,
+        .classes = 10,
+    },
+    {
+        .name = "celeba",
+        .read = ito__folder_set_read,
+        .path = "data/celeba",
+        .get = "put the 202599 files of img_align_celeba there",
+        .prepare = {.crop = 140},
+        .whole = 202599,
+        .first = 162770,
+        .last = 19962,
+    },
+    {
+        .name = "celebahq",
+        .read = ito__folder_set_read,
+        .path = "data/celebahq",
+        .get = "put the images of CelebA-HQ there",
+        .prepare = {.filter = ITO__FILTER_BOX},
+    },
+    {
+        .name = "ffhq",
+        .read = ito__folder_set_read,
+        .path = "data/ffhq",
+        .get = "put the files of images1024x1024 of FFHQ there",
+        .prepare = {.filter = ITO__FILTER_BOX},
+    },
+    {
+        .name = "lsun_bedroom",
+        .path = "data/lsun_bedroom",
+        .get = "put the images of LSUN's bedroom_train_lmdb, exported as files, there",
+        LSUN,
+    },
+    {
+        .name = "lsun_church",
+        .path = "data/lsun_church",
+        .get = "put the images of LSUN's church_outdoor_train_lmdb, exported as files, there",
+        LSUN,
+    },
+    {
+        .name = "folder",
+        .read = ito__folder_set_read,
+        .get = "put PNG, JPEG or WebP files there",
+    },
+    {
+        .name = "npz",
+        .read = ito__npz_set_read,
+        .get = "write images [n,H,W,C] there",
     },
 };
 enum { SOURCES = sizeof sources / sizeof sources[0] };
@@ -29,7 +102,7 @@ const char *ito_dataset_name(int index) {
 }
 
 ito_status ito__source_find(const char *name, const ito__source **out, ito_error *err) {
-    char known[256] = "";
+    char known[512] = "";
     for (int i = 0; i < SOURCES; i++) {
         if (strcmp(sources[i].name, name) == 0) {
             *out = &sources[i];
@@ -38,81 +111,17 @@ ito_status ito__source_find(const char *name, const ito__source **out, ito_error
         size_t used = strlen(known);
         snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ", sources[i].name);
     }
-    return ito_error_set(err, ITO_E_ARG, "data.dataset: \"%.64s\" is not known: use one of %s", name, known);
-}
-
-/* folder/name, or without its ".gz" if only the unpacked file is there. */
-static ito_status locate(const ito__source *source, const char *folder, const char *name, char *path,
-                         size_t room, ito_error *err) {
-    int length = snprintf(path, room, "%s/%s", folder, name);
-    if (length < 0 || (size_t)length >= room)
-        return ito_error_set(err, ITO_E_ARG, "data.path: is longer than %zu letters: use a shorter one",
-                             room);
-    if (access(path, F_OK) == 0) return ITO_OK;
-    path[length - (int)strlen(".gz")] = '\0';
-    if (access(path, F_OK) == 0) return ITO_OK;
-    path[length - (int)strlen(".gz")] = '.';
     return ito_error_set(
-        err, ITO_E_IO,
-        "%s: is missing: get it with \"apt-get install %s\", or set data.path to the folder that "
-        "has it",
-        path, source->package);
+        err, ITO_E_ARG, "data.dataset: \"%.64s\" is not known: use one of %s, points, gmm:NAME", name, known);
 }
 
-/* Reads one IDX file of the given rank. */
-static ito_status read_idx(const ito__source *source, const char *path, int rank, int64_t dims[3],
-                           uint8_t **bytes, ito_error *err) {
-    ito_error inner;
-    int got = 0;
-    ito_status st = ito_idx_read(path, &got, dims, bytes, &inner);
-    if (st != ITO_OK)
-        return ito_error_set(err, st, "%.800s (\"apt-get install --reinstall %s\")", inner.message,
-                             source->package);
-    if (got == rank) return ITO_OK;
-    ito__free(*bytes);
-    *bytes = NULL;
-    return ito_error_set(
-        err, ITO_E_FORMAT,
-        "%s: has %d dimensions, expected %d: get it again with \"apt-get install --reinstall %s\"", path, got,
-        rank, source->package);
+ito_status ito__source_missing(const ito__source *s, const char *path, const char *what, ito_error *err) {
+    return ito_error_set(err, ITO_E_IO, "%.700s: is missing: %s, or set data.path to %s", path, s->get, what);
 }
 
-ito_status ito__source_read(const ito__source *source, const char *folder, const char *split,
-                            ito__raw_images *out, ito_error *err) {
-    char path[2][1200];
-    int64_t dims[3], label_dims[3];
-    uint8_t *pixels = NULL, *labels = NULL;
-    const char *const *files = strcmp(split, "train") == 0 ? source->train : source->test;
-    ito_status st;
-    if (strcmp(split, "train") != 0 && strcmp(split, "test") != 0)
-        return ito_error_set(err, ITO_E_ARG, "split: \"%.64s\" is not known: use train or test", split);
-    if (folder[0] == '\0') folder = source->folder;
-    for (int k = 0; k < 2; k++)
-        if ((st = locate(source, folder, files[k], path[k], sizeof path[k], err)) != ITO_OK) goto done;
-    if ((st = read_idx(source, path[0], 3, dims, &pixels, err)) != ITO_OK) goto done;
-    if ((st = read_idx(source, path[1], 1, label_dims, &labels, err)) != ITO_OK) goto done;
-    if (dims[0] != label_dims[0] || dims[0] < 1 || dims[1] < 1 || dims[2] < 1) {
-        st = ito_error_set(
-            err, ITO_E_FORMAT,
-            "%s: holds %lld labels for %lld images of %lld x %lld: get both files again with \"apt-get "
-            "install --reinstall %s\"",
-            path[1], (long long)label_dims[0], (long long)dims[0], (long long)dims[1], (long long)dims[2],
-            source->package);
-        goto done;
-    }
-    for (int64_t i = 0; i < dims[0]; i++) {
-        if (labels[i] < source->classes) continue;
-        st = ito_error_set(
-            err, ITO_E_FORMAT,
-            "%s: label %lld is %d, expected 0 to %d: get it again with \"apt-get install --reinstall "
-            "%s\"",
-            path[1], (long long)i, labels[i], source->classes - 1, source->package);
-        goto done;
-    }
-    *out = (ito__raw_images){dims[0], dims[1], dims[2], pixels, labels};
-    pixels = labels = NULL;
-done:
-    ito__free(labels);
-    ito__free(pixels);
-    return st;
+ito_status ito__source_path(const char *folder, const char *name, char path[ITO__FILE_PATH], ito_error *err) {
+    int length = snprintf(path, ITO__FILE_PATH, "%s/%s", folder, name);
+    if (length >= 0 && length < ITO__FILE_PATH) return ITO_OK;
+    return ito_error_set(err, ITO_E_ARG, "data.path: is longer than %d letters: use a shorter one",
+                         ITO__FILE_PATH - 1);
 }

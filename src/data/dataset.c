@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A data set in memory, padded once on opening, and the endless training stream drawn from it.
+ * A data set, and the endless training stream drawn from it. Images that come in few files are prepared once,
+ * on opening; image files are read and prepared when they are asked for, and kept as far as a cache goes.
+ * Points are those of points.c.
  *
  * Example number p of the stream is image perm_e(p mod size) of epoch e = p / size. Its flip and its
  * dequantization come from streams whose sample is p, so a row does not depend on the batch around it.
  */
 #include "core/memory.h"
+#include "data/cache.h"
 #include "data/catalog.h"
 #include "data/points.h"
 
@@ -16,10 +19,13 @@ struct ito_dataset {
     ito_data_config config;
     int64_t size, padding;
     int64_t classes;
-    int64_t dim;    /* bytes of one image: C * S * S */
-    uint8_t *bytes; /* [size, C, S, S] */
-    uint8_t *labels;
-    ito__points *points; /* instead of bytes, where the data are points */
+    int64_t dim; /* numbers of one example: C * S * S */
+    const ito__preparation *prepare;
+    uint8_t *bytes; /* [size, C, S, S], or NULL: */
+    ito__file_list files;
+    ito__cache *cache;
+    int32_t *labels;     /* NULL: none */
+    ito__points *points; /* instead of all these, where the data are points */
 };
 
 static ito_status no_memory(ito_error *err) {
@@ -27,41 +33,81 @@ static ito_status no_memory(ito_error *err) {
                          "data: memory ran out: use a smaller data.limit or close other programs");
 }
 
-static ito_status check_shapes(const ito_data_config *c, const ito__raw_images *raw, ito_error *err) {
-    if (raw->height != raw->width)
-        return ito_error_set(err, ITO_E_SHAPE,
-                             "data.dataset: images of %s are %lld x %lld: only square ones can be used",
-                             c->dataset, (long long)raw->height, (long long)raw->width);
-    if (c->channels != 1)
-        return ito_error_set(err, ITO_E_SHAPE, "data.channels: is %lld, images of %s have 1: set it to 1",
-                             (long long)c->channels, c->dataset);
-    if (c->image_size < raw->width)
-        return ito_error_set(err, ITO_E_SHAPE,
-                             "data.image_size: is %lld, images of %s are %lld wide: use at least that",
-                             (long long)c->image_size, c->dataset, (long long)raw->width);
-    if ((c->image_size - raw->width) % 2 != 0)
-        return ito_error_set(
-            err, ITO_E_SHAPE,
-            "data.image_size: is %lld, images of %s are %lld wide and cannot be padded evenly: use %lld",
-            (long long)c->image_size, c->dataset, (long long)raw->width, (long long)c->image_size + 1);
-    if (c->image_size > 4096)
-        return ito_error_set(err, ITO_E_SHAPE, "data.image_size: is %lld: use at most 4096",
+/* ---- opening */
+
+static ito_status check_config(const ito_data_config *c, ito_error *err) {
+    if (c->limit >= 0) return ITO_OK;
+    return ito_error_set(err, ITO_E_ARG, "data.limit: is %lld: use 0 for all images, or a count",
+                         (long long)c->limit);
+}
+
+static ito_status check_images(const ito_data_config *c, const char *split, ito_error *err) {
+    if (strcmp(split, "train") != 0 && strcmp(split, "test") != 0)
+        return ito_error_set(err, ITO_E_ARG, "split: \"%.64s\" is not known: use train or test", split);
+    if (c->cache_mb < 0 || c->cache_mb > INT32_MAX)
+        return ito_error_set(err, ITO_E_ARG, "data.cache_mb: is %lld: use 0 for no cache, or megabytes",
+                             (long long)c->cache_mb);
+    if (c->image_size < 1 || c->image_size > 4096)
+        return ito_error_set(err, ITO_E_SHAPE, "data.image_size: is %lld: use at most 4096, and at least 1",
                              (long long)c->image_size);
     return ITO_OK;
 }
 
-/* Copies the images into the middle of zeroed squares. */
-static ito_status pad(ito_dataset *d, const ito__raw_images *raw, ito_error *err) {
-    int64_t size = d->config.image_size;
-    d->bytes = ito__calloc((size_t)d->size, (size_t)d->dim);
-    if (d->bytes == NULL) return no_memory(err);
-    for (int64_t i = 0; i < d->size; i++) {
-        for (int64_t row = 0; row < raw->height; row++) {
-            uint8_t *to = d->bytes + i * d->dim + (row + d->padding) * size + d->padding;
-            memcpy(to, raw->pixels + (i * raw->height + row) * raw->width, (size_t)raw->width);
-        }
-    }
+static ito_status check_channels(const ito__source *s, const ito_data_config *c, ito_error *err) {
+    if (s->channels != 0 && c->channels != s->channels)
+        return ito_error_set(err, ITO_E_SHAPE,
+                             "data.channels: is %lld, images of %s have %lld: set it to %lld",
+                             (long long)c->channels, s->name, (long long)s->channels, (long long)s->channels);
+    if (c->channels != 1 && c->channels != 3)
+        return ito_error_set(err, ITO_E_SHAPE, "data.channels: is %lld: use 1 for grey or 3 for colour",
+                             (long long)c->channels);
     return ITO_OK;
+}
+
+/* Sets that are padded, never resized. */
+static ito_status check_padding(const ito_data_config *c, const ito__picture *first, ito_error *err) {
+    if (first->height != first->width)
+        return ito_error_set(err, ITO_E_SHAPE,
+                             "data.dataset: images of %s are %lld x %lld: only square ones can be used",
+                             c->dataset, (long long)first->height, (long long)first->width);
+    if (c->image_size < first->width)
+        return ito_error_set(err, ITO_E_SHAPE,
+                             "data.image_size: is %lld, images of %s are %lld wide: use at least that",
+                             (long long)c->image_size, c->dataset, (long long)first->width);
+    if ((c->image_size - first->width) % 2 != 0)
+        return ito_error_set(
+            err, ITO_E_SHAPE,
+            "data.image_size: is %lld, images of %s are %lld wide and cannot be padded evenly: use %lld",
+            (long long)c->image_size, c->dataset, (long long)first->width, (long long)c->image_size + 1);
+    return ITO_OK;
+}
+
+static ito_status prepare_all(ito_dataset *d, const ito__raw *raw, ito_error *err) {
+    ito_status st = ITO_OK;
+    ito__picture picture = raw->first;
+    if (d->prepare->pad) {
+        if ((st = check_padding(&d->config, &picture, err)) != ITO_OK) return st;
+        d->padding = (d->config.image_size - picture.width) / 2;
+    }
+    d->bytes = ito__alloc((size_t)d->size, (size_t)d->dim);
+    if (d->bytes == NULL) return no_memory(err);
+    for (int64_t i = 0; i < d->size && st == ITO_OK; i++) {
+        st = ito__prepare(&picture, d->prepare, d->config.channels, d->config.image_size,
+                          d->bytes + i * d->dim, err);
+        picture.pixels += picture.height * picture.width * picture.channels;
+    }
+    return st;
+}
+
+/* Takes the list, and reads the first image: what is wrong with all is said now. */
+static ito_status take_files(ito_dataset *d, ito__raw *raw, ito_error *err) {
+    d->files = raw->files;
+    raw->files = (ito__file_list){0};
+    uint8_t *image = ito__alloc((size_t)d->dim, 1);
+    d->cache = ito__cache_create(d->size, (size_t)d->dim, (size_t)d->config.cache_mb << 20);
+    ito_status st = image != NULL && d->cache != NULL ? ito_dataset_image(d, 0, image, err) : no_memory(err);
+    ito__free(image);
+    return st;
 }
 
 static ito_status open_points(const ito_data_config *config, const char *split, ito_dataset **out,
@@ -82,18 +128,22 @@ static ito_status open_points(const ito_data_config *config, const char *split, 
 
 ito_status ito_dataset_open(const ito_data_config *config, const char *split, ito_dataset **out,
                             ito_error *err) {
-    const ito__source *source = NULL;
-    ito__raw_images raw = {0};
+    const ito__source *s = NULL;
+    ito__raw raw = {0};
     ito_dataset *d = NULL;
     ito_status st;
     *out = NULL;
-    if (config->limit < 0)
-        return ito_error_set(err, ITO_E_ARG, "data.limit: is %lld: use 0 for all images, or a count",
-                             (long long)config->limit);
+    if ((st = check_config(config, err)) != ITO_OK) return st;
     if (ito_data_is_points(config)) return open_points(config, split, out, err);
-    if ((st = ito__source_find(config->dataset, &source, err)) != ITO_OK) return st;
-    if ((st = ito__source_read(source, config->path, split, &raw, err)) != ITO_OK) goto done;
-    if ((st = check_shapes(config, &raw, err)) != ITO_OK) goto done;
+    if ((st = check_images(config, split, err)) != ITO_OK) return st;
+    if ((st = ito__source_find(config->dataset, &s, err)) != ITO_OK) return st;
+    if ((st = check_channels(s, config, err)) != ITO_OK) return st;
+    const char *path = config->path[0] != '\0' ? config->path : s->path;
+    if (path == NULL)
+        return ito_error_set(err, ITO_E_ARG,
+                             "data.path: is empty: set it to where the images of data.dataset %s are",
+                             s->name);
+    if ((st = s->read(s, config, path, split, &raw, err)) != ITO_OK) goto done;
     d = ito__calloc(1, sizeof *d);
     if (d == NULL) {
         st = no_memory(err);
@@ -101,28 +151,32 @@ ito_status ito_dataset_open(const ito_data_config *config, const char *split, it
     }
     d->config = *config;
     d->size = config->limit > 0 && config->limit < raw.n ? config->limit : raw.n;
-    d->padding = (config->image_size - raw.width) / 2;
-    d->classes = source->classes;
+    d->classes = raw.classes;
     d->dim = config->channels * config->image_size * config->image_size;
-    if ((st = pad(d, &raw, err)) != ITO_OK) goto done;
+    d->prepare = s->other_size == config->image_size ? &s->prepare_other : &s->prepare;
     d->labels = raw.labels;
     raw.labels = NULL;
+    st = raw.first.pixels != NULL ? prepare_all(d, &raw, err) : take_files(d, &raw, err);
+    if (st != ITO_OK) goto done;
     *out = d;
     d = NULL;
 done:
     ito_dataset_close(d);
-    ito__free(raw.labels);
-    ito__free(raw.pixels);
+    ito__raw_release(&raw);
     return st;
 }
 
 void ito_dataset_close(ito_dataset *d) {
     if (d == NULL) return;
     ito__points_close(d->points);
+    ito__cache_free(d->cache);
+    ito__file_list_release(&d->files);
     ito__free(d->labels);
     ito__free(d->bytes);
     ito__free(d);
 }
+
+/* ---- images */
 
 int64_t ito_dataset_size(const ito_dataset *d) {
     return d->size;
@@ -133,7 +187,7 @@ int64_t ito_dataset_classes(const ito_dataset *d) {
 }
 
 int ito_dataset_label(const ito_dataset *d, int64_t i) {
-    return d->labels[i];
+    return d->labels != NULL ? d->labels[i] : -1;
 }
 
 int64_t ito_dataset_padding(const ito_dataset *d) {
@@ -148,18 +202,36 @@ int64_t ito_dataset_image_size(const ito_dataset *d) {
     return d->config.image_size;
 }
 
-const uint8_t *ito_dataset_bytes(const ito_dataset *d, int64_t i) {
-    return d->points ? NULL : d->bytes + i * d->dim;
+ito_status ito_dataset_image(const ito_dataset *d, int64_t i, uint8_t *bytes, ito_error *err) {
+    char path[ITO__FILE_PATH];
+    ito_images im = {0};
+    ito_status st;
+    if (d->points != NULL)
+        return ito_error_set(err, ITO_E_ARG, "data: %s holds points, not images: read those",
+                             d->config.dataset);
+    if (d->bytes != NULL) {
+        memcpy(bytes, d->bytes + i * d->dim, (size_t)d->dim);
+        return ITO_OK;
+    }
+    if (ito__cache_find(d->cache, i, bytes)) return ITO_OK;
+    ito__file_list_path(&d->files, i, path);
+    if ((st = ito_image_read(path, &im, err)) != ITO_OK) return st;
+    ito__picture picture = ito__picture_of(im.pixels, im.height, im.width, im.channels, false);
+    st = ito__prepare(&picture, d->prepare, d->config.channels, d->config.image_size, bytes, err);
+    if (st == ITO_OK) ito__cache_keep(d->cache, i, bytes);
+    ito_images_release(&im);
+    return st;
 }
 
 ito_status ito_dataset_points(const ito_dataset *d, uint64_t seed, int64_t first, int64_t n, double *x,
                               ito_error *err) {
     if (!d->points)
-        return ito_error_set(err, ITO_E_ARG, "data: %s holds images: read its bytes", d->config.dataset);
+        return ito_error_set(err, ITO_E_ARG, "data: %s holds images, not points: read those",
+                             d->config.dataset);
     return ito__points_read(d->points, seed, first, n, x, err);
 }
 
-/* ---- the training stream ---- */
+/* ---- the training stream */
 
 ito_status ito_dataset_order(const ito_dataset *d, uint64_t seed, int64_t first, int64_t n, int64_t *index,
                              ito_error *err) {
@@ -191,6 +263,24 @@ static float state_of(const ito_data_config *c, uint8_t byte, double u) {
     return (float)(c->centered ? 2 * value - 1 : value);
 }
 
+/* The state of example `position` from its bytes; u [dim] is room for its draws, or zeros. */
+static void example(const ito_dataset *d, uint64_t seed, int64_t position, const uint8_t *bytes, double *u,
+                    float *x) {
+    const ito_data_config *c = &d->config;
+    const int64_t size = c->image_size;
+    uint32_t flip = 0;
+    if (c->random_flip) ito_random_bits((ito_stream){seed, ITO_RNG_FLIP, position}, 0, 1, &flip);
+    if (c->uniform_dequantization)
+        ito_random_uniform((ito_stream){seed, ITO_RNG_DEQUANTIZE, position}, 0, d->dim, u);
+    /* The lowest bit decides; a flipped row is read backwards. */
+    for (int64_t row = 0; row < c->channels * size; row++) {
+        for (int64_t j = 0; j < size; j++) {
+            int64_t column = flip & 1 ? size - 1 - j : j, at = row * size + j;
+            x[at] = state_of(c, bytes[row * size + column], u[at]);
+        }
+    }
+}
+
 static ito_status points_batch(const ito_dataset *d, uint64_t seed, int64_t n, const int64_t *index, float *x,
                                ito_error *err) {
     double *rows = ito__alloc((size_t)n, (size_t)d->dim * sizeof *rows);
@@ -206,11 +296,11 @@ static ito_status points_batch(const ito_dataset *d, uint64_t seed, int64_t n, c
 
 ito_status ito_dataset_batch(const ito_dataset *d, uint64_t seed, int64_t first, int64_t n, float *x,
                              ito_error *err) {
-    const ito_data_config *c = &d->config;
     ito_status st;
     int64_t *index = ito__alloc((size_t)n, sizeof *index);
     double *u = ito__calloc((size_t)d->dim, sizeof *u); /* stays zero without dequantization */
-    if (index == NULL || u == NULL) {
+    uint8_t *bytes = ito__alloc((size_t)d->dim, 1);
+    if (index == NULL || u == NULL || bytes == NULL) {
         st = no_memory(err);
         goto done;
     }
@@ -220,22 +310,11 @@ ito_status ito_dataset_batch(const ito_dataset *d, uint64_t seed, int64_t first,
         goto done;
     }
     for (int64_t k = 0; k < n; k++) {
-        const uint8_t *bytes = ito_dataset_bytes(d, index[k]);
-        uint32_t flip = 0;
-        if (c->random_flip) ito_random_bits((ito_stream){seed, ITO_RNG_FLIP, first + k}, 0, 1, &flip);
-        if (c->uniform_dequantization)
-            ito_random_uniform((ito_stream){seed, ITO_RNG_DEQUANTIZE, first + k}, 0, d->dim, u);
-        /* The lowest bit decides; j runs backwards through the source row of a flipped image. */
-        for (int64_t row = 0; row < c->channels * c->image_size; row++) {
-            const uint8_t *from = bytes + row * c->image_size;
-            for (int64_t j = 0; j < c->image_size; j++) {
-                int64_t column = flip & 1 ? c->image_size - 1 - j : j;
-                int64_t at = row * c->image_size + j;
-                x[k * d->dim + at] = state_of(c, from[column], u[at]);
-            }
-        }
+        if ((st = ito_dataset_image(d, index[k], bytes, err)) != ITO_OK) goto done;
+        example(d, seed, first + k, bytes, u, x + k * d->dim);
     }
 done:
+    ito__free(bytes);
     ito__free(u);
     ito__free(index);
     return st;

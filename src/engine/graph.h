@@ -54,6 +54,8 @@
     X(NORM_SUMS, "norm_sums")                                                                                \
     X(NORM_DX, "norm_dx")                                                                                    \
     X(SOFTMAX, "softmax")                                                                                    \
+    X(ATTENTION, "attention")                                                                                \
+    X(ATTENTION_GRAD, "attention_grad")                                                                      \
     X(EMBEDDING, "embedding")                                                                                \
     X(EMBEDDING_GRAD, "embedding_grad")                                                                      \
     X(DROPOUT, "dropout")
@@ -101,6 +103,10 @@ typedef union ito__attr {
         double rate;
         uint32_t site; /* which dropout of the graph: its random stream */
     } dropout;
+    struct {
+        int64_t width; /* channels of a head */
+        double scale;
+    } attention; /* ATTENTION and its gradient */
 } ito__attr;
 
 #define ITO__MAX_IN 8
@@ -175,6 +181,9 @@ ito_node *ito__silu_grad(ito_node *x, ito_node *g);
 ito_node *ito__norm_with_silu(ito_node *norm);
 ito_node *ito__add_scaled(double a, ito_node *x, double b, ito_node *y);
 ito_node *ito__sum_pool(ito_node *x, int factor);
+/* A reshape that keeps its operand: ito_reshape reads through a chain of views, and an expansion that passed
+ * by an operand would lose that operand's gradient. */
+ito_node *ito__view(ito_node *x, ito_shape shape);
 
 /* Adjoints and expansions, by the file of their family under ops/. */
 #define ITO__ADJOINT(name) void ito__adjoint_##name(ito_node *y, ito_node *g, ito_node **gin)
@@ -210,6 +219,7 @@ ITO__ADJOINT(max_pool);
 ITO__ADJOINT(max_pool_grad);
 ITO__ADJOINT(norm);
 ITO__ADJOINT(softmax);
+ITO__ADJOINT(attention);
 ITO__ADJOINT(embedding);
 ITO__ADJOINT(embedding_grad);
 ITO__ADJOINT(dropout);
@@ -217,5 +227,6 @@ ITO__ADJOINT(dropout);
 ito_node *ito__expand_silu_grad(ito_node *y);
 ito_node *ito__expand_norm_sums(ito_node *y);
 ito_node *ito__expand_norm_dx(ito_node *y);
+ito_node *ito__expand_attention_grad(ito_node *y);
 
 #endif

@@ -58,6 +58,8 @@ static bool wants_blocked(const ito__lowering *l, const ito_node *y) {
     case ITO__OP_POOL:
     case ITO__OP_MAX_POOL:
     case ITO__OP_MAX_POOL_GRAD:
+    case ITO__OP_ATTENTION:
+    case ITO__OP_ATTENTION_GRAD:
     case ITO__OP_UPFIRDN: return ito__is_image(l->plan, y->shape) && ito__has_blocked(l, image);
     case ITO__OP_NORM_STATS:
     case ITO__OP_NORM:
@@ -70,6 +72,14 @@ static bool wants_blocked(const ito__lowering *l, const ito_node *y) {
 /* A plain kernel that treats an image as a flat array serves a blocked image of floats as well. */
 static bool serves_blocked(const ito_plan *p, ito__op op) {
     return p->image[op] || (p->image == p->fast && ito__is_unary(op));
+}
+
+/* Two products of pixels by pixels by channels; five in the gradient. */
+static double attention_flops(const ito_node *y) {
+    if (y->op != ITO__OP_ATTENTION && y->op != ITO__OP_ATTENTION_GRAD) return 0;
+    ito_shape s = y->in[0]->shape;
+    double products = y->op == ITO__OP_ATTENTION ? 2 : 5;
+    return products * 2 * (double)ito_shape_count(s) * (double)(s.dim[2] * s.dim[3]);
 }
 
 static void lower_kernel(ito__lowering *l, const ito_node *y) {
@@ -85,10 +95,14 @@ static void lower_kernel(ito__lowering *l, const ito_node *y) {
     }
     for (int i = 0; i < y->n_in; i++) in[i] = ito__operand(l, y->in[i], block);
     int out = ito__result(l, y, ito__is_image(p, y->shape) ? block : 1);
+    int scratch = fast ? ito__scratch(l, ito__kernel_scratch(y, p->threads), false) : -1;
     if (out < 0 || l->status != ITO_OK) return;
     ito__step *s = ito__add_step(l, y, y->n_in, in, out);
     s->kernel = fast ? fast : p->plain[y->op];
     s->block = block;
+    s->scratch = scratch;
+    s->flops = attention_flops(y);
+    p->flops += s->constant ? 0 : s->flops;
 }
 
 /* A reshape is another view of the same row-major memory. */

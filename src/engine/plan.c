@@ -271,6 +271,7 @@ ito_status ito_plan_create(ito_graph *g, int n_outputs, ito_node *const *outputs
     p->image = o.precision == ITO_BF16 ? ito__fast_kernels(o.isa, true) : p->fast;
     p->block = o.reference ? 1 : ito__channel_block();
     int threads = omp_get_max_threads();
+    p->threads = o.threads ? o.threads : threads;
     if (o.threads) omp_set_num_threads(o.threads); /* oneDNN fixes its partition when a primitive is made */
     if (dnnl_engine_create(&p->engine, dnnl_cpu, 0) != dnnl_success)
         st = ito_error_set(err, ITO_E_UNSUPPORTED,

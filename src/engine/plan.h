@@ -74,6 +74,7 @@ struct ito_plan {
     ito_graph *graph;
     ito_plan_options options;
     int64_t block; /* of this processor: 16, 8, or 1 */
+    int threads;   /* that scratch memory is there for */
     const ito__kernel *plain, *fast;
     const ito__kernel *image; /* for blocked images: fast, or its bfloat16 twin */
     dnnl_engine_t engine;

@@ -123,7 +123,9 @@ static ito_status run_kernel(ito_workspace *ws, const ito__step *s) {
                       .block = s->block,
                       .seed = ws->seed,
                       .step = ws->random_step,
-                      .first_sample = ws->first_sample};
+                      .first_sample = ws->first_sample,
+                      .scratch = s->scratch < 0 ? NULL : value_data(ws, s->scratch),
+                      .threads = ws->plan->threads};
     s->kernel(&call);
     return ITO_OK;
 }

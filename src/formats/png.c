@@ -3,9 +3,9 @@
  * PNG through libspng: any PNG in (as 8-bit grey or RGB), 8-bit grey or RGB out.
  */
 #include "core/memory.h"
-#include "formats/files.h"
+#include "formats/checksums.h"
+#include "formats/image_file.h"
 
-#include <ito/formats.h>
 #include <spng.h>
 #include <stdlib.h>
 
@@ -83,27 +83,17 @@ done:
     return st;
 }
 
-ito_status ito_png_read(const char *path, ito_images *out, ito_error *err) {
-    void *file = NULL;
-    size_t length = 0;
+ito_status ito__png_decode(const char *path, const void *file, size_t length, ito_images *out,
+                           ito_error *err) {
     struct spng_ihdr header;
     ito_images read = {0};
-    spng_ctx *png = NULL;
     ito_status st;
     int code;
-    *out = read;
-    if ((st = ito__file_map(path, &file, &length, err)) != ITO_OK) return st;
-    if (length == 0) {
-        st = ito_error_set(err, ITO_E_FORMAT, "%s: is empty, expected a PNG image: get it again", path);
-        goto done;
-    }
-    png = spng_ctx_new(0);
-    if (png == NULL) {
-        st = unreadable(path, SPNG_EMEM, err);
-        goto done;
-    }
+    spng_ctx *png = spng_ctx_new(ITO__CHECKSUMS_COUNT ? 0 : SPNG_CTX_IGNORE_ADLER32);
+    if (png == NULL) return unreadable(path, SPNG_EMEM, err);
     if ((code = spng_set_image_limits(png, MAX_SIDE, MAX_SIDE)) != SPNG_OK ||
         (code = spng_set_chunk_limits(png, MAX_CHUNK, 4 * (size_t)MAX_CHUNK)) != SPNG_OK ||
+        (!ITO__CHECKSUMS_COUNT && (code = spng_set_crc_action(png, SPNG_CRC_USE, SPNG_CRC_USE)) != SPNG_OK) ||
         (code = spng_set_png_buffer(png, file, length)) != SPNG_OK ||
         (code = spng_get_ihdr(png, &header)) != SPNG_OK) {
         st = unreadable(path, code, err);
@@ -124,6 +114,5 @@ ito_status ito_png_read(const char *path, ito_images *out, ito_error *err) {
 done:
     ito_images_release(&read);
     spng_ctx_free(png);
-    ito__file_unmap(file, length);
     return st;
 }

@@ -336,22 +336,28 @@ done:
     return st;
 }
 
+ito_status ito__safetensors_put(ito__output *o, int n, const ito_tensor *tensors, int n_metadata,
+                                const ito_metadata *metadata, ito_error *err) {
+    unsigned char *header = NULL;
+    size_t length = 0;
+    ito_status st = ito__safetensors_header(o->path, n, tensors, n_metadata, metadata, &header, &length, err);
+    if (st != ITO_OK) return st;
+    if ((st = ito__output_write(o, header, length, err)) != ITO_OK) goto done;
+    for (int i = 0; i < n; i++) {
+        size_t bytes = (size_t)tensors[i].count * ito_dtype_size(tensors[i].dtype);
+        if ((st = ito__output_write(o, tensors[i].data, bytes, err)) != ITO_OK) goto done;
+    }
+done:
+    ito__free(header);
+    return st;
+}
+
 ito_status ito_safetensors_write(const char *path, int n, const ito_tensor *tensors, int n_metadata,
                                  const ito_metadata *metadata, ito_error *err) {
     ito__output o = {0};
-    unsigned char *header = NULL;
-    size_t length = 0;
-    ito_status st = ito__safetensors_header(path, n, tensors, n_metadata, metadata, &header, &length, err);
-    if (st != ITO_OK) return st;
-    if ((st = ito__output_open(&o, path, err)) != ITO_OK) goto done;
-    if ((st = ito__output_write(&o, header, length, err)) != ITO_OK) goto done;
-    for (int i = 0; i < n; i++) {
-        size_t bytes = (size_t)tensors[i].count * ito_dtype_size(tensors[i].dtype);
-        if ((st = ito__output_write(&o, tensors[i].data, bytes, err)) != ITO_OK) goto done;
-    }
-    st = ito__output_commit(&o, err);
-done:
+    ito_status st = ito__output_open(&o, path, err);
+    if (st == ITO_OK) st = ito__safetensors_put(&o, n, tensors, n_metadata, metadata, err);
+    if (st == ITO_OK) st = ito__output_commit(&o, err);
     ito__output_release(&o);
-    ito__free(header);
     return st;
 }

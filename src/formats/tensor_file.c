@@ -5,6 +5,7 @@
 #include "formats/tensor_file.h"
 
 #include "core/memory.h"
+#include "formats/checksums.h"
 #include "formats/files.h"
 
 #include <stdlib.h>
@@ -191,7 +192,7 @@ void ito_tensor_file_close(ito_tensor_file *f) {
 }
 
 bool ito__checksum_fits(const unsigned char *data, size_t size, uint32_t crc) {
-    return crc32_z(crc32_z(0, NULL, 0), data, size) == crc;
+    return !ITO__CHECKSUMS_COUNT || crc32_z(crc32_z(0, NULL, 0), data, size) == crc;
 }
 
 /* The guard of the bytes at data: the last one that begins there or before. NULL if there is none. */

@@ -5,8 +5,10 @@
 #include "models/diffusers.h"
 
 #include "core/memory.h"
+#include "formats/safetensors.h"
 #include "models/model_path.h"
 
+#include <errno.h>
 #include <ito/formats.h>
 #include <math.h>
 #include <stdio.h>
@@ -47,7 +49,7 @@ static ito_status read_json(const char *path, cJSON **out, ito_error *err) {
     ito_status st = ito_file_read(path, max_json, &text, &length, err);
     if (st != ITO_OK) return st;
     *out = cJSON_ParseWithLength(text, length);
-    free(text);
+    ito__free(text);
     if (cJSON_IsObject(*out)) return ITO_OK;
     cJSON_Delete(*out);
     *out = NULL;
@@ -269,17 +271,13 @@ done:
 
 /* ---- save ---- */
 
-static ito_status write_json(const char *folder, const char *name, const cJSON *json, ito_error *err) {
-    char path[PATH];
+/* In the order in which they get their names: config.json makes the folder a model, so it comes last. */
+enum { WEIGHTS, SCHEDULER, CONFIG, FILES };
+
+static ito_status put_json(ito__output *o, const cJSON *json, ito_error *err) {
     char *text = cJSON_Print(json);
-    ito_status st;
-    int n = snprintf(path, sizeof path, "%s/%s", folder, name);
-    if (!text)
-        st = ito_error_set(err, ITO_E_NOMEM, "%.400s: no memory for %s: free some", folder, name);
-    else if (n < 0 || n >= PATH)
-        st = ito_error_set(err, ITO_E_ARG, "%.400s: the path is too long: use a shorter one", folder);
-    else
-        st = ito_file_write(path, text, strlen(text), err);
+    ito_status st = text ? ito__output_write(o, text, strlen(text), err)
+                         : ito_error_set(err, ITO_E_NOMEM, "%s: no memory to write it: free some", o->path);
     cJSON_free(text);
     return st;
 }
@@ -305,29 +303,23 @@ static ito_tensor describe(ito_params *params, const ito__diffusers_pair *pair, 
     return t;
 }
 
-static ito_status write_weights(const ito_model *m, const char *folder, ito_error *err) {
+static ito_status put_weights(const ito_model *m, ito__output *o, ito_error *err) {
     static const ito_metadata metadata[] = {{"format", "pt"}};
-    char path[PATH];
     int count = 0;
     ito__diffusers_pair *pairs = NULL;
     ito_tensor *tensors = NULL;
     float *copies = NULL;
     ito_status st = make_pairs(&m->recipe, m->params, m->path, &pairs, &count, err);
     if (st != ITO_OK) goto done;
-    int n = snprintf(path, sizeof path, "%s/%s", folder, weights_file);
-    if (n < 0 || n >= PATH) {
-        st = ito_error_set(err, ITO_E_ARG, "%.400s: the path is too long: use a shorter one", folder);
-        goto done;
-    }
     tensors = ito__calloc((size_t)count, sizeof *tensors);
     copies = ito__alloc((size_t)ito_params_trainable_count(m->params), sizeof *copies);
     if (!tensors || !copies) {
-        st = ito_error_set(err, ITO_E_NOMEM, "%.400s: no memory to write a model: free some", folder);
+        st = ito_error_set(err, ITO_E_NOMEM, "%s: no memory to write it: free some", o->path);
         goto done;
     }
     float *next = copies;
     for (int i = 0; i < count; i++) tensors[i] = describe(m->params, &pairs[i], &next);
-    st = ito_safetensors_write(path, count, tensors, 1, metadata, err);
+    st = ito__safetensors_put(o, count, tensors, 1, metadata, err);
 done:
     ito__free(copies);
     ito__free(tensors);
@@ -335,16 +327,42 @@ done:
     return st;
 }
 
+static ito_status open_outputs(const char *folder, char paths[FILES][PATH], ito__output o[FILES],
+                               ito_error *err) {
+    const char *const names[FILES] = {weights_file, "scheduler_config.json", "config.json"};
+    ito_status st = ito_directory_make(folder, err);
+    for (int k = 0; k < FILES && st == ITO_OK; k++) {
+        int n = snprintf(paths[k], PATH, "%s/%s", folder, names[k]);
+        st = n > 0 && n < PATH
+                 ? ito__output_open(&o[k], paths[k], err)
+                 : ito_error_set(err, ITO_E_ARG, "%.400s: the path is too long: use a shorter one", folder);
+    }
+    return st;
+}
+
+/* Until all files are there under temporary names, a model that the folder held stays. From then on the
+ * folder is either no model or the new one: never weights of one beside the configuration of another. */
+static ito_status commit_outputs(ito__output o[FILES], ito_error *err) {
+    ito_status st = ITO_OK;
+    if (unlink(o[CONFIG].path) != 0 && errno != ENOENT)
+        return ito__file_error(err, o[CONFIG].path, "replaced", errno);
+    for (int k = 0; k < FILES && st == ITO_OK; k++) st = ito__output_commit(&o[k], err);
+    return st;
+}
+
 ito_status ito_model_save_diffusers(const ito_model *m, const char *folder, ito_error *err) {
     cJSON *config = NULL, *scheduler = NULL;
+    char paths[FILES][PATH];
+    ito__output o[FILES] = {{0}};
     ito_status st = ito__diffusers_write(&m->recipe, m->path, &config, &scheduler, err);
     if (st != ITO_OK) goto done;
-    if ((st = ito_directory_make(folder, err)) != ITO_OK) goto done;
-    /* config.json makes the folder a model, so it comes last. */
-    if ((st = write_weights(m, folder, err)) != ITO_OK) goto done;
-    if ((st = write_json(folder, "scheduler_config.json", scheduler, err)) != ITO_OK) goto done;
-    st = write_json(folder, "config.json", config, err);
+    if ((st = open_outputs(folder, paths, o, err)) != ITO_OK) goto done;
+    if ((st = put_weights(m, &o[WEIGHTS], err)) != ITO_OK) goto done;
+    if ((st = put_json(&o[SCHEDULER], scheduler, err)) != ITO_OK) goto done;
+    if ((st = put_json(&o[CONFIG], config, err)) != ITO_OK) goto done;
+    st = commit_outputs(o, err);
 done:
+    for (int k = 0; k < FILES; k++) ito__output_release(&o[k]);
     cJSON_Delete(scheduler);
     cJSON_Delete(config);
     return st;

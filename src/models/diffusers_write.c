@@ -82,84 +82,114 @@ static ito_status check(const ito_recipe *r, const char *path, ito_error *err) {
     return ITO_OK;
 }
 
+/* An object that is being filled; `whole` falls when memory runs out for a field. */
+typedef struct object {
+    cJSON *json;
+    bool whole;
+} object;
+
+static void keep(object *o, const cJSON *added) {
+    o->whole = o->whole && added;
+}
+
+static void add_text(object *o, const char *field, const char *text) {
+    keep(o, cJSON_AddStringToObject(o->json, field, text));
+}
+
+static void add_bool(object *o, const char *field, bool value) {
+    keep(o, cJSON_AddBoolToObject(o->json, field, value));
+}
+
+static void add_number(object *o, const char *field, double value) {
+    keep(o, cJSON_AddNumberToObject(o->json, field, value));
+}
+
+static void add_count(object *o, const char *field, int64_t n) {
+    add_number(o, field, (double)n);
+}
+
+/* null where 0 stands for it here. */
+static void add_count_or_null(object *o, const char *field, int64_t n) {
+    if (n)
+        add_count(o, field, n);
+    else
+        keep(o, cJSON_AddNullToObject(o->json, field));
+}
+
+static cJSON *add_list(object *o, const char *field) {
+    cJSON *list = cJSON_AddArrayToObject(o->json, field);
+    keep(o, list);
+    return list;
+}
+
+static void append(object *o, cJSON *list, cJSON *item) {
+    if (list && item && cJSON_AddItemToArray(list, item)) return;
+    cJSON_Delete(item);
+    o->whole = false;
+}
+
 /* Names of the blocks, with attention or without. */
-static void add_blocks(cJSON *json, const ito_network_config *c) {
+static void add_blocks(object *o, const ito_network_config *c) {
     const char *skip = c->architecture == ITO_NCSNPP ? "Skip" : "";
-    cJSON *down = cJSON_AddArrayToObject(json, "down_block_types");
-    cJSON *up = cJSON_AddArrayToObject(json, "up_block_types");
-    cJSON *widths = cJSON_AddArrayToObject(json, "block_out_channels");
+    cJSON *down = add_list(o, "down_block_types");
+    cJSON *up = add_list(o, "up_block_types");
+    cJSON *widths = add_list(o, "block_out_channels");
     char name[40];
     for (int i = 0; i < c->levels; i++) {
         int from_below = c->levels - 1 - i;
         snprintf(name, sizeof name, "%s%sDownBlock2D", ito__attends(c, i) ? "Attn" : "", skip);
-        cJSON_AddItemToArray(down, cJSON_CreateString(name));
+        append(o, down, cJSON_CreateString(name));
         snprintf(name, sizeof name, "%s%sUpBlock2D", ito__attends(c, from_below) ? "Attn" : "", skip);
-        cJSON_AddItemToArray(up, cJSON_CreateString(name));
-        cJSON_AddItemToArray(widths, cJSON_CreateNumber((double)(c->nf * c->ch_mult[i])));
+        append(o, up, cJSON_CreateString(name));
+        append(o, widths, cJSON_CreateNumber((double)(c->nf * c->ch_mult[i])));
     }
 }
 
-static void add_count(cJSON *json, const char *field, int64_t n) {
-    cJSON_AddNumberToObject(json, field, (double)n);
-}
-
-/* null where 0 stands for it here. */
-static void add_count_or_null(cJSON *json, const char *field, int64_t n) {
-    if (n)
-        add_count(json, field, n);
-    else
-        cJSON_AddNullToObject(json, field);
-}
-
-static cJSON *network_fields(const ito_network_config *c) {
+static void network_fields(object *o, const ito_network_config *c) {
     bool skip = c->architecture == ITO_NCSNPP, fourier = skip && c->embedding_type == ITO_EMBEDDING_FOURIER;
-    cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "_class_name", "UNet2DModel");
-    cJSON_AddStringToObject(json, "_diffusers_version", "0.27.2");
-    add_count(json, "sample_size", c->image_size);
-    add_count(json, "in_channels", c->channels);
-    add_count(json, "out_channels", c->channels);
-    cJSON_AddBoolToObject(json, "center_input_sample", !c->centered);
-    cJSON_AddStringToObject(json, "time_embedding_type", fourier ? "fourier" : "positional");
-    add_count(json, "freq_shift", c->embed_freq_shift);
-    cJSON_AddBoolToObject(json, "flip_sin_to_cos", false);
-    add_blocks(json, c);
-    add_count(json, "layers_per_block", c->num_res_blocks);
-    cJSON_AddNumberToObject(json, "mid_block_scale_factor", skip ? sqrt(2) : 1);
-    add_count(json, "downsample_padding", c->pad_evenly);
-    cJSON_AddNumberToObject(json, "dropout", c->dropout);
-    cJSON_AddStringToObject(json, "act_fn", "silu");
-    add_count_or_null(json, "attention_head_dim", c->attn_head_dim);
-    add_count_or_null(json, "norm_num_groups", c->norm_groups);
-    cJSON_AddNumberToObject(json, "norm_eps", c->norm_eps);
-    cJSON_AddStringToObject(json, "resnet_time_scale_shift", "default");
-    cJSON_AddBoolToObject(json, "add_attention", true);
-    return json;
+    add_text(o, "_class_name", "UNet2DModel");
+    add_text(o, "_diffusers_version", "0.27.2");
+    add_count(o, "sample_size", c->image_size);
+    add_count(o, "in_channels", c->channels);
+    add_count(o, "out_channels", c->channels);
+    add_bool(o, "center_input_sample", !c->centered);
+    add_text(o, "time_embedding_type", fourier ? "fourier" : "positional");
+    add_count(o, "freq_shift", c->embed_freq_shift);
+    add_bool(o, "flip_sin_to_cos", false);
+    add_blocks(o, c);
+    add_count(o, "layers_per_block", c->num_res_blocks);
+    add_number(o, "mid_block_scale_factor", skip ? sqrt(2) : 1);
+    add_count(o, "downsample_padding", c->pad_evenly);
+    add_number(o, "dropout", c->dropout);
+    add_text(o, "act_fn", "silu");
+    add_count_or_null(o, "attention_head_dim", c->attn_head_dim);
+    add_count_or_null(o, "norm_num_groups", c->norm_groups);
+    add_number(o, "norm_eps", c->norm_eps);
+    add_text(o, "resnet_time_scale_shift", "default");
+    add_bool(o, "add_attention", true);
 }
 
-static cJSON *scheduler_fields(const ito_recipe *r) {
+static void scheduler_fields(object *o, const ito_recipe *r) {
     const ito_sde *sde = &r->sde;
     bool ve = sde->kind == ITO_SDE_VE;
-    cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "_class_name", ve ? "ScoreSdeVeScheduler" : "DDPMScheduler");
-    cJSON_AddStringToObject(json, "_diffusers_version", "0.27.2");
-    add_count(json, "num_train_timesteps", sde->steps);
+    add_text(o, "_class_name", ve ? "ScoreSdeVeScheduler" : "DDPMScheduler");
+    add_text(o, "_diffusers_version", "0.27.2");
+    add_count(o, "num_train_timesteps", sde->steps);
     if (ve) {
-        cJSON_AddNumberToObject(json, "sigma_min", sde->sigma_min);
-        cJSON_AddNumberToObject(json, "sigma_max", sde->sigma_max);
-        cJSON_AddNumberToObject(json, "snr", r->sampling.snr);
-        cJSON_AddNumberToObject(json, "sampling_eps", r->sampling.eps > 0 ? r->sampling.eps : 1e-5);
-        add_count(json, "correct_steps",
+        add_number(o, "sigma_min", sde->sigma_min);
+        add_number(o, "sigma_max", sde->sigma_max);
+        add_number(o, "snr", r->sampling.snr);
+        add_number(o, "sampling_eps", r->sampling.eps > 0 ? r->sampling.eps : 1e-5);
+        add_count(o, "correct_steps",
                   strcmp(r->sampling.corrector, "none") == 0 ? 0 : r->sampling.corrector_steps);
-        return json;
+        return;
     }
-    cJSON_AddNumberToObject(json, "beta_start", sde->beta_min / (double)sde->steps);
-    cJSON_AddNumberToObject(json, "beta_end", sde->beta_max / (double)sde->steps);
-    cJSON_AddStringToObject(json, "beta_schedule", "linear");
-    cJSON_AddStringToObject(json, "prediction_type", "epsilon");
-    cJSON_AddStringToObject(json, "variance_type", "fixed_small");
-    cJSON_AddBoolToObject(json, "clip_sample", false);
-    return json;
+    add_number(o, "beta_start", sde->beta_min / (double)sde->steps);
+    add_number(o, "beta_end", sde->beta_max / (double)sde->steps);
+    add_text(o, "beta_schedule", "linear");
+    add_text(o, "prediction_type", "epsilon");
+    add_text(o, "variance_type", "fixed_small");
+    add_bool(o, "clip_sample", false);
 }
 
 ito_status ito__diffusers_write(const ito_recipe *r, const char *path, cJSON **config, cJSON **scheduler,
@@ -167,7 +197,15 @@ ito_status ito__diffusers_write(const ito_recipe *r, const char *path, cJSON **c
     *config = *scheduler = NULL;
     ito_status st = check(r, path, err);
     if (st != ITO_OK) return st;
-    *config = network_fields(&r->network);
-    *scheduler = scheduler_fields(r);
+    object network = {cJSON_CreateObject(), true}, chain = {cJSON_CreateObject(), true};
+    network_fields(&network, &r->network);
+    scheduler_fields(&chain, r);
+    if (!network.whole || !chain.whole) {
+        cJSON_Delete(network.json);
+        cJSON_Delete(chain.json);
+        return ito_error_set(err, ITO_E_NOMEM, "%.400s: no memory for its configuration: free some", path);
+    }
+    *config = network.json;
+    *scheduler = chain.json;
     return ITO_OK;
 }

@@ -27,6 +27,10 @@ static const char *const activation_words[] = {[ITO_ACTIVATION_SWISH] = "swish",
                                                [ITO_ACTIVATION_RELU] = "relu",
                                                [ITO_ACTIVATION_LRELU] = "lrelu",
                                                NULL};
+static const char *const normalization_words[] = {[ITO_NORMALIZATION_INSTANCE_PLUS] = "InstanceNorm++",
+                                                  [ITO_NORMALIZATION_INSTANCE] = "InstanceNorm",
+                                                  [ITO_NORMALIZATION_VARIANCE] = "VarianceNorm",
+                                                  NULL};
 static const char *const resblock_words[] = {
     [ITO_RESBLOCK_BIGGAN] = "biggan", [ITO_RESBLOCK_DDPM] = "ddpm", NULL};
 static const char *const embedding_words[] = {
@@ -54,24 +58,31 @@ static const char *sampler_at(int index) {
 #define UNET     .architectures = OF(NCSNPP) | OF(DDPM)
 #define PP_MLP   .architectures = OF(NCSNPP) | OF(MLP)
 #define UNET_MLP .architectures = OF(NCSNPP) | OF(DDPM) | OF(MLP)
+#define NCSN     .architectures = OF(NCSN) | OF(NCSNV2_64) | OF(NCSNV2_128) | OF(NCSNV2_256)
 #define BIG      1e15 /* every whole number up to here is a double, so ranges of counts can be doubles */
 
 static const ito__field fields[] = {
     {"", "name", offsetof(ito_recipe, name), ITO__FIELD_NAME, .help = "names the run directory runs/<name>/",
      .capacity = sizeof(((ito_recipe *)0)->name)},
 
-    {AT(data, dataset), ITO__FIELD_NAME, .help = "fashion_mnist, ..., points (of a file) or gmm:NAME (drawn)",
+    {AT(data, dataset), ITO__FIELD_NAME,
+     .help = "fashion_mnist, cifar10, folder, ...: see docs/data.md; points (of a file) or gmm:NAME (drawn)",
      CAPACITY(data, dataset)},
     {AT(data, path), ITO__FIELD_TEXT,
-     .help = "folder of its files; empty: where its Debian package puts them; points: .npz, .npy or .csv",
+     .help =
+         "where its files are; empty: data/NAME, or where its Debian package puts them; points: .npz, .npy "
+         "or .csv",
      CAPACITY(data, path)},
     {AT(data, image_size), ITO__FIELD_INT, 1, 4096,
-     .help = "pixels a side; smaller images are padded with background; points: 1"},
+     .help = "pixels a side; images are resized, those of MNIST's family padded; points: 1"},
     {AT(data, channels), ITO__FIELD_INT, 1, 64, .help = "1 grey, 3 colour; points: their numbers"},
     {AT(data, centered), ITO__FIELD_BOOL, .help = "states in [-1, 1]; otherwise in [0, 1]"},
     {AT(data, uniform_dequantization), ITO__FIELD_BOOL, .help = "train on (byte + u) / 256"},
     {AT(data, random_flip), ITO__FIELD_BOOL, .help = "mirror half of the training images"},
+    {AT(data, class_folders), ITO__FIELD_BOOL, .help = "image files: each sub-folder is a class"},
     {AT(data, limit), ITO__FIELD_INT, 0, BIG, .help = "use the first images or points only; 0: all"},
+    {AT(data, cache_mb), ITO__FIELD_INT, 0, 1e9,
+     .help = "image files: keep so many megabytes of prepared images in memory"},
 
     {"sde", "type", offsetof(ito_recipe, sde.kind), ITO__FIELD_ENUM,
      .help = "ve, vp or subvp: [SDE] Eqs 9-12", .words = sde_words},
@@ -88,6 +99,8 @@ static const ito__field fields[] = {
     {AT(network, nf), ITO__FIELD_INT, 1, 65536, .help = "channels at full resolution; mlp: width"},
     {AT(network, nonlinearity), ITO__FIELD_ENUM, .help = "swish, elu, relu or lrelu",
      .words = activation_words},
+    {AT(network, normalization), ITO__FIELD_ENUM, .help = "InstanceNorm++, InstanceNorm or VarianceNorm",
+     .words = normalization_words, NCSN},
     {AT(network, ch_mult), ITO__FIELD_LIST, 1, 1024, .help = "channels of each level, as multiples of nf",
      CAPACITY(network, ch_mult), .count_offset = offsetof(ito_recipe, network.levels), UNET},
     {AT(network, num_res_blocks), ITO__FIELD_INT, 1, 256,
@@ -190,6 +203,7 @@ static const ito__field fields[] = {
 #undef UNET
 #undef PP_MLP
 #undef UNET_MLP
+#undef NCSN
 #undef BIG
 
 static const int field_count = (int)(sizeof fields / sizeof *fields);
@@ -206,7 +220,8 @@ bool ito__field_applies(const ito__field *field, ito_architecture a) {
 ito_recipe ito_recipe_default(void) {
     ito_recipe r = {
         .name = "unnamed",
-        .data = {.dataset = "fashion_mnist", .image_size = 32, .channels = 1, .centered = true},
+        .data =
+            {.dataset = "fashion_mnist", .image_size = 32, .channels = 1, .centered = true, .cache_mb = 512},
         .sde = ito_sde_default(ITO_SDE_VP),
         .network = ito_network_default(),
         .objective = {.continuous = true, .reduce_mean = true, .eps = 1e-5},

@@ -50,23 +50,14 @@ ito_node *ito__module_resnet(ito__builder *b, ito_node *x, int64_t out, ito__res
 }
 
 ito_node *ito__module_attention(ito__builder *b, ito_node *x) {
-    ito_shape shape = ito_node_shape(x);
     int64_t channels = ito__channels(x);
     ito_node *h = ito__layer_norm(b, "GroupNorm_0", x);
     ito_node *q = ito__layer_nin(b, "NIN_0", h, channels, 0.1);
     ito_node *k = ito__layer_nin(b, "NIN_1", h, channels, 0.1);
     ito_node *v = ito__layer_nin(b, "NIN_2", h, channels, 0.1);
 
-    /* q, k, v as [B, C, P] with P = H W pixels: weights [B, P, P] = softmax(q^T k / sqrt C), h = v weights^T.
-     * A head is a run of C channels, and heads are then part of the batch. */
     int64_t width = b->config->attn_head_dim ? b->config->attn_head_dim : channels;
-    ito_shape flat = ITO_SHAPE(shape.dim[0] * (channels / width), width, shape.dim[2] * shape.dim[3]);
-    q = ito_reshape(q, flat);
-    k = ito_reshape(k, flat);
-    v = ito_reshape(v, flat);
-    ito_node *weights = ito_softmax(ito_scale(ito_matmul(q, k, true, false), 1 / sqrt((double)width)));
-    h = ito_reshape(ito_matmul(v, weights, false, true), shape);
-
+    h = ito_attention(q, k, v, width, 1 / sqrt((double)width));
     h = ito__layer_nin(b, "NIN_3", h, channels, b->config->init_scale);
     b->module++;
     return ito__residual(b, x, h);

@@ -224,6 +224,18 @@ ito_status ito__check_ncsn(const ito_network_config *c, ito_error *err) {
     ito_status st;
     int64_t halvings = c->architecture == ITO_NCSNV2_256 ? 3 : c->architecture == ITO_NCSNV2_128 ? 2 : 1;
     if ((st = range("nf", c->nf, 2, 1 << 14, err)) != ITO_OK) return st;
+    if ((st = range("normalization", c->normalization, 0, ITO_NORMALIZATION_VARIANCE, err)) != ITO_OK)
+        return st;
+    if (c->architecture == ITO_NCSN && c->normalization != ITO_NORMALIZATION_INSTANCE_PLUS)
+        return ito_error_set(err, ITO_E_UNSUPPORTED,
+                             "normalization: the norms of ncsn are conditioned on the label, as only "
+                             "InstanceNorm++ is: use that, or an ncsnv2");
+    if (c->normalization == ITO_NORMALIZATION_VARIANCE && c->image_size >> halvings < 2)
+        return ito_error_set(
+            err, ITO_E_SHAPE,
+            "image_size: %lld leaves one pixel after %lld halvings, which has no variance: use "
+            "larger images than %lld",
+            (long long)c->image_size, (long long)halvings, (long long)1 << halvings);
     if (c->image_size % (1 << halvings) != 0)
         return ito_error_set(err, ITO_E_SHAPE,
                              "image_size: %lld does not divide by %d, as %s halves it: pad "

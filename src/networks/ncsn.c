@@ -62,6 +62,10 @@ static void declare(ito__builder *b, int count, const stage *s, network *n) {
     int64_t nf = b->config->nf, channels = b->config->channels;
     n->begin = ito__declare_conv(b, "begin_conv", channels, nf);
     n->normalizer = ito__declare_norm(b, "normalizer", nf);
+    /* The published code passes a number of classes to whatever norm it is: an InstanceNorm takes it for eps.
+     */
+    if (b->config->normalization == ITO_NORMALIZATION_INSTANCE)
+        n->normalizer.eps = (double)b->config->num_scales;
     n->end = ito__declare_conv(b, "end_conv", nf, channels);
     for (int i = 0; i < count; i++)
         for (int k = 0; k < 2; k++) {

@@ -50,17 +50,19 @@ ito_node *ito__apply_conv(const ito__conv_layer *layer, ito_node *x) {
     return ito_conv2d(x, layer->weight, layer->bias, conv);
 }
 
-/* ---- InstanceNorm++ ---- */
+/* ---- norms ---- */
 
 ito__plus_norm ito__declare_norm(ito__builder *b, const char *prefix, int64_t channels) {
+    ito__plus_norm norm = {.eps = 1e-5};
     if (b->config->architecture == ITO_NCSN) {
         ito_shape table = ITO_SHAPE(b->config->num_scales, 3 * channels);
-        return (ito__plus_norm){
-            .table = ito_param(b->g, named("%s.embed.weight", prefix).text, table, ito_init_norm_rows(0.02))};
+        norm.table = ito_param(b->g, named("%s.embed.weight", prefix).text, table, ito_init_norm_rows(0.02));
+        return norm;
     }
+    if (b->config->normalization == ITO_NORMALIZATION_INSTANCE) return norm;
     ito_shape shape = ITO_SHAPE(channels);
-    ito__plus_norm norm = {0};
     norm.alpha = ito_param(b->g, named("%s.alpha", prefix).text, shape, ito_init_near_one(0.02));
+    if (b->config->normalization == ITO_NORMALIZATION_VARIANCE) return norm;
     norm.gamma = ito_param(b->g, named("%s.gamma", prefix).text, shape, ito_init_near_one(0.02));
     norm.beta = ito_param(b->g, named("%s.beta", prefix).text, shape, ito_init_zeros());
     return norm;
@@ -77,13 +79,23 @@ static ito_node *levels(ito_node *x) {
     return ito_div(centred, ito_sqrt(ito_affine(variance, 1, 1e-5)));
 }
 
+/* alpha x / sigma, the variance by 1/(HW - 1). */
+static ito_node *variance_norm(const ito__plus_norm *norm, ito_node *x) {
+    ito_shape s = ito_node_shape(x), plane = ITO_SHAPE(s.dim[0], s.dim[1], 1, 1);
+    ito_node *centred = ito_sub(x, ito_mean_to(x, plane));
+    double share = 1 / (double)(s.dim[2] * s.dim[3] - 1);
+    ito_node *variance = ito_scale(ito_sum_to(ito_square(centred), plane), share);
+    ito_node *alpha = ito_reshape(norm->alpha, ITO_SHAPE(1, s.dim[1], 1, 1));
+    return ito_mul(x, ito_div(alpha, ito_sqrt(ito_affine(variance, 1, norm->eps))));
+}
+
 /* gamma ((x - mu) / sigma + alpha levels) + beta, per image and channel. */
-ito_node *ito__apply_norm(const ito__builder *b, const ito__plus_norm *norm, ito_node *x) {
+static ito_node *plus_norm(const ito__builder *b, const ito__plus_norm *norm, ito_node *x) {
     int64_t n = ito_node_shape(x).dim[0], channels = ito__channels(x);
     ito_node *level = levels(x);
     if (!norm->table) {
         ito_node *slope = ito_reshape(ito_mul(norm->gamma, norm->alpha), ITO_SHAPE(1, channels, 1, 1));
-        ito_node *h = ito_group_norm(x, norm->gamma, norm->beta, (int)channels, 1e-5);
+        ito_node *h = ito_group_norm(x, norm->gamma, norm->beta, (int)channels, norm->eps);
         return ito_add(h, ito_mul(slope, level));
     }
     ito_shape plane = ITO_SHAPE(n, channels, 1, 1);
@@ -91,8 +103,16 @@ ito_node *ito__apply_norm(const ito__builder *b, const ito__plus_norm *norm, ito
     ito_node *gamma = ito_reshape(ito_slice(rows, 1, 0, channels), plane);
     ito_node *alpha = ito_reshape(ito_slice(rows, 1, channels, 2 * channels), plane);
     ito_node *beta = ito_reshape(ito_slice(rows, 1, 2 * channels, 3 * channels), plane);
-    ito_node *h = ito_group_norm(x, NULL, NULL, (int)channels, 1e-5);
+    ito_node *h = ito_group_norm(x, NULL, NULL, (int)channels, norm->eps);
     return ito_add(ito_mul(h, gamma), ito_add(ito_mul(ito_mul(gamma, alpha), level), beta));
+}
+
+ito_node *ito__apply_norm(const ito__builder *b, const ito__plus_norm *norm, ito_node *x) {
+    switch (b->config->normalization) {
+    case ITO_NORMALIZATION_INSTANCE: return ito_group_norm(x, NULL, NULL, (int)ito__channels(x), norm->eps);
+    case ITO_NORMALIZATION_VARIANCE: return variance_norm(norm, x);
+    default: return plus_norm(b, norm, x);
+    }
 }
 
 /* ---- residual blocks ---- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The blocks of NCSN and NCSNv2: a residual network down, a RefineNet (Lin et al. 2017) up, InstanceNorm++
- * throughout. In NCSN every norm, and there are more of them, is conditioned on the label.
+ * The blocks of NCSN and NCSNv2: a residual network down, a RefineNet (Lin et al. 2017) up, InstanceNorm++ or
+ * a simpler norm throughout. In NCSN every norm, and there are more of them, is conditioned on the label.
  *
  * Published networks define some layers in another order than they use them, and checkpoints list them as
  * defined. Hence two steps: ito__declare_* makes a block's parameters under `name`, ito__apply_* builds on
@@ -17,9 +17,11 @@ typedef struct ito__conv_layer {
     int dilation;
 } ito__conv_layer;
 
-/* InstanceNorm++ of C channels: alpha, gamma, beta [C], or one table [num_scales, 3 C] that labels read. */
+/* A norm of C channels, of the config's normalization. InstanceNorm++: alpha, gamma, beta [C], or one table
+ * [num_scales, 3 C] that labels read. VarianceNorm: alpha [C]. InstanceNorm: nothing. */
 typedef struct ito__plus_norm {
     ito_node *alpha, *gamma, *beta, *table;
+    double eps; /* added to the variance: 1e-5 */
 } ito__plus_norm;
 
 /* Norm, activation, convolution, twice; around it a shortcut. */

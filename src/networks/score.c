@@ -44,6 +44,8 @@ struct ito_network_score {
         double class, weight; /* the score is the weighted sum of what each gives */
     } pass[2];
     int passes;
+    int64_t n_classes;
+    double guidance;
     ito_graph *graph;
     ito_node *x, *labels, *v, *out, *grad; /* v and grad are NULL without a vjp */
     ito_node *classes;                     /* NULL in a network without */
@@ -153,6 +155,8 @@ static ito_status plan_score(const ito_network_config *c, const ito_network_scor
     s->continuous = o->continuous;
     s->raw_labels = o->raw_labels;
     s->batch = o->batch;
+    s->n_classes = c->classes;
+    s->guidance = o->guidance;
     s->dim = c->channels * c->image_size * c->image_size;
     if ((st = choose_passes(s, c, o, err)) != ITO_OK) return st;
     if ((st = ito_graph_create(&s->graph, err)) != ITO_OK) return st;
@@ -308,18 +312,62 @@ ito_score ito_network_score_view(ito_network_score *s) {
                        .eval_vjp = s->grad ? eval_vjp : NULL};
 }
 
-ito_status ito_network_score_forward(ito_network_score *s, int64_t n, const float *x, const float *labels,
-                                     float *out, ito_error *err) {
+/* ---- raw outputs ---- */
+
+/* What the buffers of a pass are shown: one class for all, or own [m], -1 for none. */
+static void show_classes(ito_network_score *s, double class, int64_t m, const int64_t *own) {
+    for (int64_t i = 0; i < s->batch; i++) s->classes_data[i] = (float)class;
+    for (int64_t i = 0; own && i < m; i++)
+        if (own[i] >= 0) s->classes_data[i] = (float)own[i];
+}
+
+/* At most s->batch rows through the passes. */
+static ito_status forward_batch(ito_network_score *s, int passes, const struct pass *pass, int64_t m,
+                                const int64_t *classes, float *out, ito_error *err) {
+    for (int k = 0; k < passes; k++) {
+        show_classes(s, pass[k].class, m, k == 0 ? classes : NULL);
+        const ito_status st = ito_plan_run(s->forward, s->ws_forward, err);
+        if (st != ITO_OK) return st;
+        const float weight = (float)pass[k].weight;
+        for (int64_t j = 0; j < m * s->dim; j++)
+            out[j] = k > 0 ? out[j] + weight * s->out_data[j] : weight * s->out_data[j];
+    }
+    return ITO_OK;
+}
+
+static ito_status forward(ito_network_score *s, int passes, const struct pass *pass, int64_t n,
+                          const float *x, const float *labels, const int64_t *classes, float *out,
+                          ito_error *err) {
     for (int64_t i = 0; i < n; i += s->batch) {
         int64_t m = n - i < s->batch ? n - i : s->batch;
-        size_t bytes = (size_t)(m * s->dim) * sizeof *x;
-        memcpy(s->x_data, x + i * s->dim, bytes);
+        memcpy(s->x_data, x + i * s->dim, (size_t)(m * s->dim) * sizeof *x);
         memcpy(s->labels_data, labels + i, (size_t)m * sizeof *labels);
         fill_rest(m, s->batch, s->dim, s->x_data);
         fill_rest(m, s->batch, 1, s->labels_data);
-        ito_status st = run_plan(s, false, s->pass[0].class, err);
+        const int64_t *own = classes ? classes + i : NULL;
+        const ito_status st = forward_batch(s, passes, pass, m, own, out + i * s->dim, err);
         if (st != ITO_OK) return st;
-        memcpy(out + i * s->dim, s->out_data, bytes);
     }
     return ITO_OK;
+}
+
+ito_status ito_network_score_forward(ito_network_score *s, int64_t n, const float *x, const float *labels,
+                                     float *out, ito_error *err) {
+    return forward(s, s->passes, s->pass, n, x, labels, NULL, out, err);
+}
+
+ito_status ito_network_score_forward_classes(ito_network_score *s, int64_t n, const float *x,
+                                             const float *labels, const int64_t *classes, float *out,
+                                             ito_error *err) {
+    const double none = (double)s->n_classes;
+    const struct pass pass[2] = {{none, s->guidance}, {none, 1 - s->guidance}};
+    for (int64_t i = 0; i < n; i++) {
+        if (classes[i] >= -1 && classes[i] < s->n_classes) continue;
+        return ito_error_set(
+            err, ITO_E_ARG,
+            "classes: row %lld is %lld, the network has %lld classes: use -1 for none, or one "
+            "of 0 to %lld",
+            (long long)i, (long long)classes[i], (long long)s->n_classes, (long long)s->n_classes - 1);
+    }
+    return forward(s, s->guidance == 1 ? 1 : 2, pass, n, x, labels, classes, out, err);
 }

@@ -2,7 +2,9 @@
  *
  * What the command-line stories need beyond a shell:
  *     cli_helper idx FOLDER N             Fashion-MNIST's four files with N images of random bytes
- *     cli_helper input FILE N C S         a .safetensors with x [N,C,S,S] and labels [N]
+ *     cli_helper cifar FOLDER N           CIFAR-10's six files with N images each of random bytes
+ *     cli_helper pictures FOLDER N        N small PNG and JPEG in FOLDER/train and FOLDER/test, in folders a
+ * and b cli_helper input FILE N C S [CLASS]   a .safetensors with x [N,C,S,S], labels [N], and classes [N]
  *     cli_helper difference A.npz B.npz   prints the largest difference of their `images`
  *     cli_helper mean A.npz B.npz         prints their mean difference, in millionths of a grey level
  *     cli_helper far A.npz B.npz ARRAY    prints the largest difference of as many rows as both arrays have
@@ -15,6 +17,8 @@
  * NaN for all its live weights cli_helper same A B                 exit 0 when two .safetensors hold the same
  * tensors, bit for bit
  */
+#include "support/jpeg.h"
+
 #include <ito/formats.h>
 #include <ito/random.h>
 #include <math.h>
@@ -64,23 +68,83 @@ static int make_idx(const char *folder, int64_t n) {
     return st == ITO_OK ? 0 : fail("cannot write the data");
 }
 
+/* ---- other data sets */
+
+static void fill(uint8_t *bytes, int64_t n, int64_t sample, uint32_t top) {
+    uint32_t *bits = calloc((size_t)n, sizeof *bits);
+    if (!bits) abort();
+    ito_random_bits((ito_stream){.seed = 3, .purpose = ITO_RNG_USER, .sample = sample}, 0, n, bits);
+    for (int64_t i = 0; i < n; i++) bytes[i] = (uint8_t)(bits[i] % top);
+    free(bits);
+}
+
+static int make_cifar(const char *folder, int64_t n) {
+    enum { RECORD = 3073, FILES = 6 };
+    char path[4096];
+    uint8_t *bytes = malloc((size_t)n * RECORD);
+    ito_status st = bytes ? ITO_OK : ITO_E_NOMEM;
+    for (int k = 0; k < FILES && st == ITO_OK; k++) {
+        fill(bytes, n * RECORD, k, 256);
+        for (int64_t i = 0; i < n; i++) bytes[i * RECORD] %= 10;
+        if (k == FILES - 1)
+            snprintf(path, sizeof path, "%s/test_batch.bin", folder);
+        else
+            snprintf(path, sizeof path, "%s/data_batch_%d.bin", folder, k + 1);
+        st = ito_file_write(path, bytes, (size_t)n * RECORD, NULL);
+    }
+    free(bytes);
+    return st == ITO_OK ? 0 : fail("cannot write the data");
+}
+
+static int make_pictures(const char *folder, int64_t n) {
+    enum { LARGEST = 48 };
+    uint8_t pixels[3 * LARGEST * LARGEST];
+    char path[4096];
+    ito_status st = ITO_OK;
+    for (int64_t k = 0; k < 4; k++) {
+        snprintf(path, sizeof path, "%s/%s/%c", folder, k < 2 ? "train" : "test", k % 2 ? 'b' : 'a');
+        if (st == ITO_OK) st = ito_directory_make(path, NULL);
+    }
+    for (int64_t k = 0; k < 2 * n && st == ITO_OK; k++) {
+        int height = 32 + (int)(k % 3) * 8, width = LARGEST - (int)(k % 2) * 6;
+        fill(pixels, 3 * height * width, k, 256);
+        snprintf(path, sizeof path, "%s/%s/%c/%03d.%s", folder, k < n ? "train" : "test", k % 2 ? 'b' : 'a',
+                 (int)k, k % 4 < 2 ? "png" : "jpg");
+        if (k % 4 < 2)
+            st = ito_png_write(path, pixels, height, width, 3, NULL);
+        else
+            jpeg_write(path, pixels, height, width, 3, 90);
+    }
+    return st == ITO_OK ? 0 : fail("cannot write the data");
+}
+
 /* ---- tensors */
 
-static int make_input(const char *path, int64_t n, int64_t channels, int64_t size) {
-    ito_tensor t[2] = {{.name = "x", .dtype = ITO_DTYPE_F32, .rank = 4, .dim = {n, channels, size, size}},
-                       {.name = "labels", .dtype = ITO_DTYPE_F32, .rank = 1, .dim = {n}, .count = n}};
+/* class: of all rows, -2 for a file without classes. */
+static int make_input(const char *path, int64_t n, int64_t channels, int64_t size, int64_t class) {
+    ito_tensor t[3] = {{.name = "x", .dtype = ITO_DTYPE_F32, .rank = 4, .dim = {n, channels, size, size}},
+                       {.name = "labels", .dtype = ITO_DTYPE_F32, .rank = 1, .dim = {n}, .count = n},
+                       {.name = "classes", .dtype = ITO_DTYPE_F32, .rank = 1, .dim = {n}, .count = n}};
     t[0].count = n * channels * size * size;
     double *normal = calloc((size_t)t[0].count, sizeof *normal);
-    float *x = calloc((size_t)(t[0].count + n), sizeof *x);
+    float *x = calloc((size_t)(t[0].count + 2 * n), sizeof *x);
+    const int count = class < -1 ? 2 : 3;
     int status = 1;
     if (normal && x) {
         ito_random_normal((ito_stream){.seed = 2, .purpose = ITO_RNG_USER}, 0, t[0].count, normal);
         for (int64_t i = 0; i < t[0].count; i++) x[i] = (float)normal[i];
-        for (int64_t k = 0; k < n; k++) x[t[0].count + k] = (float)(100 * (k + 1));
+        for (int64_t k = 0; k < n; k++) {
+            x[t[0].count + k] = (float)(100 * (k + 1));
+            x[t[0].count + n + k] = (float)class;
+        }
         t[0].data = x;
         t[1].data = x + t[0].count;
-        status =
-            ito_safetensors_write(path, 2, t, 0, NULL, NULL) == ITO_OK ? 0 : fail("cannot write the input");
+        t[2].data = x + t[0].count + n;
+        const size_t length = strlen(path);
+        const bool npz = length > 4 && strcmp(path + length - 4, ".npz") == 0;
+        const ito_status st =
+            npz ? ito_npz_write(path, count, t, NULL) : ito_safetensors_write(path, count, t, 0, NULL, NULL);
+        status = st == ITO_OK ? 0 : fail("cannot write the input");
     }
     free(x);
     free(normal);
@@ -263,9 +327,11 @@ static int poison(const char *from, const char *to) {
 
 int main(int argc, char **argv) {
     if (argc == 4 && strcmp(argv[1], "idx") == 0) return make_idx(argv[2], atoll(argv[3]));
-    if (argc == 6 && strcmp(argv[1], "input") == 0) {
-        return make_input(argv[2], atoll(argv[3]), atoll(argv[4]), atoll(argv[5]));
-    }
+    if (argc == 4 && strcmp(argv[1], "cifar") == 0) return make_cifar(argv[2], atoll(argv[3]));
+    if (argc == 4 && strcmp(argv[1], "pictures") == 0) return make_pictures(argv[2], atoll(argv[3]));
+    if ((argc == 6 || argc == 7) && strcmp(argv[1], "input") == 0)
+        return make_input(argv[2], atoll(argv[3]), atoll(argv[4]), atoll(argv[5]),
+                          argc == 7 ? atoll(argv[6]) : -2);
     if (argc == 4 && strcmp(argv[1], "difference") == 0) return print_difference(argv[2], argv[3], false);
     if (argc == 4 && strcmp(argv[1], "mean") == 0) return print_difference(argv[2], argv[3], true);
     if (argc == 5 && strcmp(argv[1], "far") == 0) return print_far(argv[2], argv[3], argv[4]);

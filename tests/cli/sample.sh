@@ -114,6 +114,27 @@ bfloat16_draws_nearly_the_same() {
     REASON='bfloat16 draws exactly what float does'
     ! close_images "$HERE/one.npz" "$HERE/bf16.npz" 0 && MEASURED=$same
 }
+forward_is_asked_for_a_class() {
+    # shellcheck disable=SC2086
+    run 0 train $TINY --batch 2 --steps 2 --set network.classes=10 --quiet --out "$HERE/classes" &&
+        "$HELPER" input "$HERE/three.npz" 3 1 32 3 || return 1
+    forward() {
+        to=$1
+        shift
+        run 0 forward "$HERE/classes" "$@" -o "$HERE/$to.safetensors"
+    }
+    forward none "$HERE/in.safetensors" && forward class "$HERE/in.safetensors" --class 3 &&
+        forward tensor "$HERE/three.npz" && forward zero "$HERE/three.npz" --guidance 0 &&
+        same "$HERE/class.safetensors" "$HERE/tensor.safetensors" || return 1
+    REASON="the class changes nothing"
+    ! cmp -s "$HERE/none.safetensors" "$HERE/class.safetensors" || return 1
+    same "$HERE/none.safetensors" "$HERE/zero.safetensors" && forward strong "$HERE/three.npz" --guidance 2 || return 1
+    REASON="guidance changes nothing"
+    ! cmp -s "$HERE/strong.safetensors" "$HERE/class.safetensors" || return 1
+    run 1 forward "$HERE/classes" "$HERE/in.safetensors" --class 10 -o "$HERE/x.npz" && error_says 'class: is 10' &&
+        run 1 forward "$HERE/classes" "$HERE/three.npz" --class 3 -o "$HERE/x.npz" && error_says '--class' 'of its own' &&
+        run 1 forward "$MODEL" "$HERE/three.npz" -o "$HERE/x.npz" && error_says 'classes: row 0 is 3' && absent "$HERE/x.npz"
+}
 live_weights_differ_from_averaged() {
     run 0 forward "$HERE/model" "$HERE/in.safetensors" -o "$HERE/ema.safetensors" &&
         run 0 forward "$HERE/model" "$HERE/in.safetensors" --weights live -o "$HERE/live.safetensors" || return 1
@@ -174,6 +195,7 @@ claim plain_kernels_draw_the_same
 claim bfloat16_draws_nearly_the_same
 claim model_is_described
 claim forward_evaluates_the_network
+claim forward_is_asked_for_a_class
 claim live_weights_differ_from_averaged
 claim checkpoint_converts_to_the_model
 if [ -e ../shared/golden/networks/ddpmpp_vp ]; then claim published_checkpoint_evaluates_as_its_original; fi

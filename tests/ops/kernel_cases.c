@@ -154,6 +154,19 @@ static ito_node *build_dropout(ito_graph *g, kernel_size s, int variant) {
     return ito_dropout(variant ? ito_input(g, "x", ITO_SHAPE(s.n, s.c * s.h)) : image(g, "x", s), 0.3);
 }
 
+/* In heads of `width` channels. */
+static ito_node *build_attention(ito_graph *g, kernel_size s, int width) {
+    if (s.c % width || s.h * s.w > 2000) return NULL; /* slow in plain C */
+    return ito_attention(image(g, "q", s), image(g, "k", s), image(g, "v", s), width, 0.5);
+}
+
+static ito_node *build_attention_grad(ito_graph *g, kernel_size s, int width) {
+    ito_node *y = build_attention(g, s, width), *dq;
+    if (!y) return NULL;
+    ito_gradients(y, image(g, "g", s), 1, &y->in[0], &dq);
+    return dq->op == ITO__OP_SLICE ? dq->in[0] : NULL;
+}
+
 enum { STATS, NORM, SUMS, DX };
 
 /* variant: 10000 shifted + 1000 what + 100 silu + channels in a group; shifted: a number per channel is added
@@ -242,6 +255,14 @@ const kernel_case kernel_cases[] = {
     {"sum_to, last axis", build_sum_to, LAST, 1, 1e-6, true, -1},
     {"sum_to, per pixel", build_sum_to, PIXEL, 1, 1e-6, true, -1},
     {"softmax", build_softmax, 0, 0, 1e-6, true, 0},
+    {"attention, heads of 3", build_attention, 3, 0, 1e-5, false, -1},
+    {"attention, heads of 8", build_attention, 8, 0, 1e-5, false, -1},
+    {"attention, heads of 24", build_attention, 24, 0, 1e-5, false, -1},
+    {"attention, heads of 64", build_attention, 64, 0, 1e-5, false, -1},
+    {"attention_grad, heads of 3", build_attention_grad, 3, 0, 3e-5, false, -1},
+    {"attention_grad, heads of 8", build_attention_grad, 8, 0, 3e-5, false, -1},
+    {"attention_grad, heads of 24", build_attention_grad, 24, 0, 3e-5, false, -1},
+    {"attention_grad, heads of 64", build_attention_grad, 64, 0, 3e-5, false, -1},
     {"upsample 2", build_upsample, 2, 0, 0, false, -1},
     {"upsample 3", build_upsample, 3, 0, 0, false, -1},
     {"sum_pool 2", build_pool, 2, 0, 3e-7, false, -1},

@@ -183,6 +183,10 @@ BUILD(attention) {
     return attention(x[0], x[1], x[2], x[3]);
 }
 
+BUILD(attention_of_images) {
+    return ito_attention(x[0], x[1], x[2], c->groups, 0.4);
+}
+
 /* A residual block as the networks have it: norm, SiLU, convolution, time embedding, norm, SiLU, dropout,
  * convolution, shortcut, rescaling, attention. Operands: x, embedding, gamma, beta, w1, b1, w2, wq, wk, wv.
  */
@@ -460,6 +464,12 @@ const op_case op_cases[] = {
     {"softmax: rows", build_softmax, 1, {X(3, 4, 7)}, .law = OP_NO_LAW},
     {"softmax: steep", build_softmax, 1, {WIDE(3, 33)}, .law = OP_NO_LAW},
     {"softmax: vector", build_softmax, 1, {X(5)}, .law = OP_NO_LAW},
+    {"attention: one head", build_attention_of_images, 3, {X(2, 3, 2, 2), X(2, 3, 2, 2), X(2, 3, 2, 2)},
+     .law = OP_NO_LAW, .groups = 3, .loose = 2},
+    {"attention: heads of 8", build_attention_of_images, 3, {X(2, 16, 3, 2), X(2, 16, 3, 2), X(2, 16, 3, 2)},
+     .law = OP_NO_LAW, .groups = 8, .loose = 2},
+    {"attention: heads of a block", build_attention_of_images, 3,
+     {X(1, 32, 4, 2), X(1, 32, 4, 2), X(1, 32, 4, 2)}, .law = OP_NO_LAW, .groups = 16, .loose = 2},
     {"embedding: rows", build_embedding, 2, {W(5, 3), ROWS(9, 6)}, .law = OP_NO_LAW},
     {"embedding: one row", build_embedding, 2, {W(4, 17), ROWS(1, 2)}, .law = OP_NO_LAW},
     {"dropout: matrix", build_dropout, 1, {X(3, 21)}, .law = OP_LINEAR, .a = 0.5},

@@ -66,6 +66,8 @@ static double kernel_error(const kernel_case *k, ito__kernel kernel, const ito_n
     void *in[ITO__MAX_IN] = {NULL}, *out = kernel_numbers(n), *again = kernel_numbers(n);
     for (int i = 0; i < y->n_in; i++) in[i] = stored(y->in[i]->shape, truth->in[i]);
     ito__call c = kernel_call(y, (const void *const *)in, out, BLOCK);
+    c.threads = 3;
+    c.scratch = kernel_numbers((int64_t)(ito__kernel_scratch(y, c.threads) / sizeof(float)) + 1);
     omp_set_num_threads(3);
     kernel(&c);
     omp_set_num_threads(1);
@@ -75,6 +77,7 @@ static double kernel_error(const kernel_case *k, ito__kernel kernel, const ito_n
     out = plain(y->shape, out);
     double error = kernel_worst(out, truth->out, n);
     for (int i = 0; i < y->n_in; i++) free(in[i]);
+    free(c.scratch);
     free(out);
     free(again);
     return error;

@@ -27,6 +27,8 @@ static double kernel_error(const kernel_case *k, ito__kernel kernel, const ito_n
         kernel_reorder(y->in[i]->shape, block, truth->in[i], in[i], false);
     }
     ito__call c = kernel_call(y, (const void *const *)in, out, block);
+    c.threads = 3;
+    c.scratch = kernel_numbers((int64_t)(ito__kernel_scratch(y, c.threads) / sizeof(float)) + 1);
     omp_set_num_threads(3);
     kernel(&c);
     omp_set_num_threads(1);
@@ -36,6 +38,7 @@ static double kernel_error(const kernel_case *k, ito__kernel kernel, const ito_n
     kernel_reorder(y->shape, block, out, again, true);
     double error = kernel_worst(again, truth->out, n);
     for (int i = 0; i < y->n_in; i++) free(in[i]);
+    free(c.scratch);
     free(out);
     free(again);
     return error;

@@ -5,6 +5,7 @@
  * which are computed in float. The plain kernels are the specification (plain.h); where an operand pattern is
  * not foreseen here, they serve. Sums have an order that does not depend on the number of threads.
  */
+#include "engine/kernels/fast_attention.h"
 #include "engine/kernels/fast_image.h"
 #include "engine/kernels/fast_layout.h"
 #include "engine/kernels/fast_math.h"
@@ -42,6 +43,8 @@ const ito__kernel TABLE[ITO__OP_COUNT] = {
     [ITO__OP_NORM_SUMS] = k_norm_sums,
     [ITO__OP_NORM_DX] = k_norm_dx,
     [ITO__OP_DROPOUT] = k_dropout,
+    [ITO__OP_ATTENTION] = k_attention,
+    [ITO__OP_ATTENTION_GRAD] = k_attention_grad,
     [ITO__OP_CONCAT] = k_concat,
     [ITO__OP_SLICE] = k_slice,
 #ifndef BFLOAT16

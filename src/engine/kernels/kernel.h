@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What a kernel is: a function over dense arrays that computes one node. Kernels allocate nothing and keep
- * nothing.
+ * nothing; scratch memory comes with the call.
  *
  * Images are row-major [N, C, H, W] (block 1) or blocked [N, C/block, H, W, block]; everything else is
  * row-major. A kernel that treats an image as [N C/block, H W, block] serves both layouts.
@@ -19,6 +19,8 @@ typedef struct ito__call {
     uint64_t seed; /* of random ops */
     uint32_t step;
     int64_t first_sample; /* global index of row 0 */
+    void *scratch;        /* ito__kernel_scratch bytes for `threads`, at a 64-byte boundary */
+    int threads;          /* at most; ops without scratch do not look at it */
 } ito__call;
 
 typedef void (*ito__kernel)(const ito__call *c);
@@ -37,6 +39,24 @@ extern const ito__kernel ito__fast_avx512[ITO__OP_COUNT];
 extern const ito__kernel ito__bf16_plain[ITO__OP_COUNT];
 extern const ito__kernel ito__bf16_avx2[ITO__OP_COUNT];
 extern const ito__kernel ito__bf16_avx512[ITO__OP_COUNT];
+
+/* Floats of scratch memory of a thread in attention or its gradient: panels of a head, and of so many queries
+ * the panels and the weights. Multiples of a cache line. */
+enum { ITO__ATTENTION_ROWS = 32 };
+static inline int64_t ito__attention_floats(const ito_node *y) {
+    ito_shape s = y->in[0]->shape;
+    int64_t width = y->attr.attention.width, pixels = s.dim[2] * s.dim[3];
+    bool gradient = y->op == ITO__OP_ATTENTION_GRAD;
+    int64_t floats = (gradient ? 5 : 2) * width * pixels;
+    floats += ITO__ATTENTION_ROWS * (gradient ? 3 * width + 2 * pixels : 2 * width + pixels);
+    return (floats + 15) / 16 * 16;
+}
+
+/* Bytes of scratch memory that the fast kernel of a node wants; 0 for most. */
+static inline size_t ito__kernel_scratch(const ito_node *y, int threads) {
+    if (y->op != ITO__OP_ATTENTION && y->op != ITO__OP_ATTENTION_GRAD) return 0;
+    return (size_t)threads * (size_t)ito__attention_floats(y) * sizeof(float);
+}
 
 /* Dropout keeps an element when its 16 random bits reach this threshold; see ito__dropout_bits. */
 static inline uint32_t ito__dropout_threshold(double rate) {

@@ -164,6 +164,8 @@ static void k_softmax(const ito__call *c) {
     }
 }
 
+#include "engine/kernels/plain_attention.h"
+
 /* ---- moving numbers ---- */
 
 static void k_reshape(const ito__call *c) {
@@ -613,6 +615,8 @@ const ito__kernel TABLE[ITO__OP_COUNT] = {
     [ITO__OP_NORM_SUMS] = k_norm_sums,
     [ITO__OP_NORM_DX] = k_norm_dx,
     [ITO__OP_SOFTMAX] = k_softmax,
+    [ITO__OP_ATTENTION] = k_attention,
+    [ITO__OP_ATTENTION_GRAD] = k_attention_grad,
     [ITO__OP_EMBEDDING] = k_embedding,
     [ITO__OP_EMBEDDING_GRAD] = k_embedding_grad,
     [ITO__OP_DROPOUT] = k_dropout,

@@ -15,6 +15,10 @@ ito_node *ito_reshape(ito_node *x, ito_shape shape) {
     return ito__node(x->graph, ITO__OP_RESHAPE, 1, &x, shape, (ito__attr){0});
 }
 
+ito_node *ito__view(ito_node *x, ito_shape shape) {
+    return ito__node(x->graph, ITO__OP_RESHAPE, 1, &x, shape, (ito__attr){0});
+}
+
 ito_node *ito_permute(ito_node *x, const int *order) {
     ito_shape shape = {.rank = x->shape.rank};
     ito__attr attr = {0};

@@ -94,13 +94,7 @@ typedef struct parts {
     ito_shape grouped, column;
 } parts;
 
-/* A reshape that keeps its operand: ito_reshape reads through a chain of views, and an expansion that passed
- * by an operand would lose that operand's gradient. */
-static ito_node *view(ito_node *x, ito_shape shape) {
-    return ito__node(x->graph, ITO__OP_RESHAPE, 1, &x, shape, (ito__attr){0});
-}
-
-/* x + s without folding, for the same reason. */
+/* x + s without folding: see ito__view. */
 static ito_node *sum(ito_node *x, ito_node *s) {
     return ito__node(x->graph, ITO__OP_ADD, 2, (ito_node *[]){x, s}, x->shape, (ito__attr){.affine = {1, 1}});
 }
@@ -113,7 +107,7 @@ static parts normalize(ito_node *y, int operands) {
     int64_t n = x->shape.dim[0], groups = attr.norm.groups;
     p.grouped = ITO_SHAPE(n, groups, ito_shape_count(x->shape) / (n * groups));
     p.column = ITO_SHAPE(n, groups, 1);
-    ito_node *rows = view(x, p.grouped);
+    ito_node *rows = ito__view(x, p.grouped);
     p.mean = ito_mean_to(rows, p.column);
     ito_node *centred = ito_sub(rows, p.mean);
     ito_node *variance = ito_mean_to(ito_square(centred), p.column);
@@ -123,14 +117,14 @@ static parts normalize(ito_node *y, int operands) {
 }
 
 static ito_node *channels(ito_node *per_channel) {
-    return view(per_channel, ITO_SHAPE(1, per_channel->shape.dim[0], 1, 1));
+    return ito__view(per_channel, ITO_SHAPE(1, per_channel->shape.dim[0], 1, 1));
 }
 
 /* du = g act'(xhat gamma + beta) as an image */
 static ito_node *before_activation(ito_node *y, const parts *p) {
     ito_node *g = y->in[4];
     if (!y->attr.norm.silu) return g;
-    ito_node *xhat = view(p->xhat, y->in[0]->shape);
+    ito_node *xhat = ito__view(p->xhat, y->in[0]->shape);
     return ito__silu_grad(ito_add(ito_mul(xhat, channels(y->in[2])), channels(y->in[3])), g);
 }
 
@@ -141,16 +135,16 @@ ito_node *ito__expand_norm_sums(ito_node *y) {
     ito_shape row = ITO_SHAPE(1, image.dim[0], image.dim[1]);
     ito_node *du = before_activation(y, &p);
     ito_node *plain = ito_sum_to(du, per_channel);
-    ito_node *weighted = ito_sum_to(ito_mul(du, view(p.xhat, image)), per_channel);
-    return ito_concat(2, (ito_node *[]){view(plain, row), view(weighted, row)}, 0);
+    ito_node *weighted = ito_sum_to(ito_mul(du, ito__view(p.xhat, image)), per_channel);
+    return ito_concat(2, (ito_node *[]){ito__view(plain, row), ito__view(weighted, row)}, 0);
 }
 
 /* dx = rstd (q - mean(q) - xhat mean(q xhat)),  q = gamma du,  means over a group. */
 ito_node *ito__expand_norm_dx(ito_node *y) {
     parts p = normalize(y, 6);
-    ito_node *q = view(ito_mul(before_activation(y, &p), channels(y->in[2])), p.grouped);
+    ito_node *q = ito__view(ito_mul(before_activation(y, &p), channels(y->in[2])), p.grouped);
     ito_node *level = ito_mean_to(q, p.column);
     ito_node *tilt = ito_mul(p.xhat, ito_mean_to(ito_mul(q, p.xhat), p.column));
     ito_node *dx = ito_mul(p.rstd, ito_sub(ito_sub(q, level), tilt));
-    return view(dx, y->shape);
+    return ito__view(dx, y->shape);
 }

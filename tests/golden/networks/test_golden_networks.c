@@ -31,7 +31,7 @@ typedef struct bounds {
 } bounds;
 static const bounds single_bounds = {1e-4, 1e-4, 1e-5, 1e-3, 1e-3, 1e-6};
 static const bounds double_bounds = {1e-6, 1e-6, 1e-6, 1e-5, 1e-5, 1e-6};
-static const bounds bf16_bounds = {4e-2, 6e-2, 1e-3, 5e-2, 8e-2, 5e-4};
+static const bounds bf16_bounds = {4e-2, 8e-2, 1e-3, 0.1, 0.1, 5e-4};
 static const bounds bf16_max_pool_bounds = {4e-2, 0.6, 1e-3, 0.4, 0.6, 5e-4};
 
 /* The way a plan runs. */

@@ -59,6 +59,13 @@ static ito_dataset *open_small(const ito_data_config *config) {
     return d;
 }
 
+/* The bytes of image i; good until the next. */
+static const uint8_t *image_of(const ito_dataset *d, int64_t i) {
+    static uint8_t bytes[DIM];
+    assert_int_equal(ito_dataset_image(d, i, bytes, NULL), ITO_OK);
+    return bytes;
+}
+
 static void images_are_padded_evenly(void **state) {
     ito_data_config config = small_config();
     ito_dataset *d = open_small(&config);
@@ -67,7 +74,7 @@ static void images_are_padded_evenly(void **state) {
     assert_int_equal(ito_dataset_classes(d), 10);
     assert_int_equal(ito_dataset_padding(d), 2);
     for (int i = 0; i < IMAGES; i++) {
-        const uint8_t *bytes = ito_dataset_bytes(d, i);
+        const uint8_t *bytes = image_of(d, i);
         assert_int_equal(ito_dataset_label(d, i), i % 10);
         for (int row = 0; row < PADDED; row++) {
             for (int column = 0; column < PADDED; column++) {
@@ -97,7 +104,7 @@ static void limit_takes_the_first_images(void **state) {
     config.limit = 5;
     ito_dataset *d = open_small(&config);
     assert_int_equal(ito_dataset_size(d), 5);
-    assert_int_equal(ito_dataset_bytes(d, 4)[2 * PADDED + 2], pixel(4, 0, 0));
+    assert_int_equal(image_of(d, 4)[2 * PADDED + 2], pixel(4, 0, 0));
     ito_dataset_close(d);
     config.limit = 1000;
     d = open_small(&config);
@@ -160,8 +167,9 @@ static void bytes_become_states_in_their_range(void **state) {
         assert_int_equal(ito_dataset_batch(d, 1, 0, IMAGES, x, NULL), ITO_OK);
         assert_int_equal(ito_dataset_order(d, 1, 0, IMAGES, index, NULL), ITO_OK);
         for (int k = 0; k < IMAGES; k++) {
+            const uint8_t *bytes = image_of(d, index[k]);
             for (int i = 0; i < DIM; i++) {
-                double want = ito_dataset_bytes(d, index[k])[i] / 255.0;
+                double want = bytes[i] / 255.0;
                 if (centered) want = 2 * want - 1;
                 assert_true(fabs((double)x[k * DIM + i] - want) < 1e-6);
             }
@@ -184,8 +192,9 @@ static void dequantization_fills_the_cells(void **state) {
     assert_int_equal(ito_dataset_batch(d, 1, 0, IMAGES, x, NULL), ITO_OK);
     assert_int_equal(ito_dataset_order(d, 1, 0, IMAGES, index, NULL), ITO_OK);
     for (int k = 0; k < IMAGES; k++) {
+        const uint8_t *bytes = image_of(d, index[k]);
         for (int i = 0; i < DIM; i++) {
-            double u = 256 * (double)x[k * DIM + i] - ito_dataset_bytes(d, index[k])[i];
+            double u = 256 * (double)x[k * DIM + i] - bytes[i];
             assert_true(u >= -1e-4 && u <= 1 + 1e-4); /* floats near 1 round by 256 * 6e-8 */
             sum += u;
         }
@@ -209,10 +218,11 @@ static void half_of_the_images_are_mirrored(void **state) {
     assert_int_equal(ito_dataset_batch(d, 1, 0, N, x, NULL), ITO_OK);
     assert_int_equal(ito_dataset_order(d, 1, 0, N, index, NULL), ITO_OK);
     for (int k = 0; k < N; k++) {
+        const uint8_t *image = image_of(d, index[k]);
         bool is_straight = true, is_flipped = true;
         for (int row = 0; row < PADDED; row++) {
             for (int column = 0; column < PADDED; column++) {
-                const uint8_t *bytes = ito_dataset_bytes(d, index[k]) + row * PADDED;
+                const uint8_t *bytes = image + row * PADDED;
                 long byte = lrint(255 * (double)x[k * DIM + row * PADDED + column]);
                 is_straight = is_straight && byte == bytes[column];
                 is_flipped = is_flipped && byte == bytes[PADDED - 1 - column];
@@ -240,7 +250,8 @@ static void configurations_that_do_not_fit_name_their_field(void **state) {
         {1 << 20, 1, 0, "fashion_mnist", ITO_E_SHAPE, "use at most 4096"},
         {32, 3, 0, "fashion_mnist", ITO_E_SHAPE, "data.channels: is 3"},
         {32, 1, -1, "fashion_mnist", ITO_E_ARG, "data.limit: is -1"},
-        {32, 1, 0, "fashion", ITO_E_ARG, "data.dataset: \"fashion\" is not known: use one of fashion_mnist"},
+        {32, 1, 0, "fashion", ITO_E_ARG,
+         "data.dataset: \"fashion\" is not known: use one of fashion_mnist, mnist, cifar10"},
     };
     (void)state;
     for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
@@ -333,7 +344,8 @@ static void the_real_fashion_mnist_is_what_it_should_be(void **state) {
         assert_int_equal(n, k == 0 ? 60000 : 10000);
         for (int64_t i = 0; i < n; i++) {
             count[ito_dataset_label(d, i)]++;
-            for (int j = 0; j < DIM; j++) sum += ito_dataset_bytes(d, i)[j];
+            const uint8_t *bytes = image_of(d, i);
+            for (int j = 0; j < DIM; j++) sum += bytes[j];
         }
         for (int c = 0; c < 10; c++) assert_int_equal(count[c], n / 10);
         double mean = sum / (double)(n * PIXELS);

@@ -181,6 +181,9 @@ static void values_out_of_range_are_refused(void **state) {
     expect_refusal("network:\n  ch_mult: [1, 2, x]\n", ITO_E_ARG, "network.ch_mult is [1,2,x]", "at most 10");
     expect_refusal("network:\n  ch_mult: [1,1,1,1,1,1,1,1,1,1,1]\n", ITO_E_ARG, "network.ch_mult",
                    "at most 10");
+    expect_refusal("network:\n  architecture: ncsnv2_64\n  normalization: GroupNorm\n", ITO_E_ARG,
+                   "GroupNorm", "InstanceNorm++, InstanceNorm, VarianceNorm");
+    expect_refusal("network:\n  normalization: InstanceNorm++\n", ITO_E_ARG, "normalization", "ncsnpp");
     expect_refusal("network:\n  resblock_type: resnet\n", ITO_E_ARG, "resnet", "biggan, ddpm");
     expect_refusal("sde:\n  type: vpp\n", ITO_E_ARG, "sde.type is \"vpp\"", "ve, vp, subvp");
     expect_refusal("data:\n  centered: maybe\n", ITO_E_ARG, "data.centered", "true or false");

@@ -110,6 +110,15 @@ static void misfits_of_the_other_architectures_are_refused(void **state) {
     c.num_scales = 10;
     c.sigma_min = 0;
     refused(&c, ITO_E_ARG, "sigma_min");
+    c = ito_network_default_of(ITO_NCSN);
+    c.normalization = ITO_NORMALIZATION_INSTANCE;
+    refused(&c, ITO_E_UNSUPPORTED, "normalization");
+    c = ito_network_default_of(ITO_NCSNV2_64);
+    c.normalization = (ito_normalization)3;
+    refused(&c, ITO_E_ARG, "normalization");
+    c.normalization = ITO_NORMALIZATION_VARIANCE;
+    c.image_size = 2; /* halved once: one pixel */
+    refused(&c, ITO_E_SHAPE, "image_size");
     c = ito_network_default_of(ITO_MLP);
     c.nf = 33;
     refused(&c, ITO_E_SHAPE, "nf");

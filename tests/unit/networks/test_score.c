@@ -269,6 +269,55 @@ static void guidance_weighs_a_class_against_none(void **state) {
     ito_graph_free(g);
 }
 
+/* A score's raw outputs for rows of several classes, and by the options' class for all. */
+static void every_row_may_have_its_own_class(void **state) {
+    fixture f = *(fixture *)*state;
+    ito_error err = {0};
+    ito_graph *g = NULL;
+    ito_sde vp = ito_sde_default(ITO_SDE_VP);
+    static float x[N * DIM], labels[N], own[N * DIM], each[5][N * DIM];
+    int64_t classes[N], wrong[N] = {0};
+    f.config.classes = 4;
+    require(ito_graph_create(&g, &err), &err);
+    ito_network_build(&f.config, ito_input(g, "x", ITO_SHAPE(1, 1, 8, 8)),
+                      ito_input(g, "labels", ITO_SHAPE(1)), false);
+    require(ito_params_create(g, &f.params, &err), &err);
+    ito_params_init(f.params, 3);
+    for (int i = 0; i < N * DIM; i++) x[i] = (float)f.x[i];
+    for (int i = 0; i < N; i++) {
+        labels[i] = (float)(999 * f.t[i]);
+        classes[i] = i % 5 - 1;
+    }
+    for (int k = 0; k < 2; k++) {
+        const double guidance = k == 0 ? 1 : 2.5;
+        ito_network_score_options o = ito_network_score_default();
+        ito_network_score *s = NULL;
+        o.batch = 2; /* does not divide N: batches do not matter */
+        o.guidance = guidance;
+        for (int c = -1; c < 4; c++) {
+            o.class_index = c;
+            require(ito_network_score_create(&f.config, &vp, f.params, &o, &s, &err), &err);
+            require(ito_network_score_forward(s, N, x, labels, each[c + 1], &err), &err);
+            if (c < 3) ito_network_score_free(s);
+        }
+        require(ito_network_score_forward_classes(s, N, x, labels, classes, own, &err), &err);
+        float worst = 0, apart = 0;
+        for (int i = 0; i < N * DIM; i++) {
+            worst = fmaxf(worst, fabsf(own[i] - each[classes[i / DIM] + 1][i]));
+            apart = fmaxf(apart, fabsf(each[1][i] - each[2][i]));
+        }
+        print_message("  guidance %g: off by %.1e, bound 1e-6; classes 0 and 1 are %.1e apart\n", guidance,
+                      (double)worst, (double)apart);
+        assert_true(worst <= 1e-6F && apart > 1e-3F);
+        wrong[N - 1] = 4;
+        assert_int_equal(ito_network_score_forward_classes(s, N, x, labels, wrong, own, &err), ITO_E_ARG);
+        assert_non_null(strstr(err.message, "classes: row"));
+        ito_network_score_free(s);
+    }
+    ito_params_free(f.params);
+    ito_graph_free(g);
+}
+
 /* SPEC section 10: published samples of discrete VP networks were made with labels between whole numbers. */
 static void raw_labels_are_not_rounded(void **state) {
     fixture *f = *state;
@@ -337,6 +386,7 @@ int main(void) {
         cmocka_unit_test(the_vjp_is_the_derivative),
         cmocka_unit_test(an_unconditional_network_is_a_score_too),
         cmocka_unit_test(guidance_weighs_a_class_against_none),
+        cmocka_unit_test(every_row_may_have_its_own_class),
         cmocka_unit_test(raw_labels_are_not_rounded),
         cmocka_unit_test(bad_options_are_refused_by_name),
     };
