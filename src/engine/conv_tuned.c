@@ -12,9 +12,10 @@
 /* Timings of one machine differ by so much from run to run: the rule keeps its choice unless another one is
  * faster by more. */
 static const double WORTH_IT = 0.97;
-/* Winograd's packed weights are four times as large, and a network has hundreds of MB: a candidate whose
- * weights are larger than the rule's has to be that much faster. */
+/* Winograd's packed weights are four times as large, which adds hundreds of MB to a network: a candidate
+ * whose weights are larger than the rule's by more than MUCH has to be that much faster. */
 static const double WORTH_MEMORY = 0.6;
+enum { MUCH = 1 << 20 };
 
 /* ---- names: of the work, and of an implementation ---- */
 
@@ -98,7 +99,7 @@ static int fastest(const ito_node *n, const ito__conv_candidates *c) {
     if (c->count == 0 || c->of[0].calm <= 0) return -1;
     const size_t ruled = weight_bytes(n, &c->of[0]);
     for (int i = 1; i < c->count; i++) {
-        const double worth = weight_bytes(n, &c->of[i]) > ruled ? WORTH_MEMORY : WORTH_IT;
+        const double worth = weight_bytes(n, &c->of[i]) > ruled + MUCH ? WORTH_MEMORY : WORTH_IT;
         if (c->of[i].calm <= 0 || c->of[i].calm > worth * c->of[0].seconds) continue;
         if (best == 0 || c->of[i].calm < c->of[best].calm) best = i;
     }
