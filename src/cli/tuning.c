@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Timing a network's convolutions takes as long as some ten runs of it, and gains a few hundredths. */
 enum { WORTH_TIMING = 300 };
@@ -54,6 +55,37 @@ ito_status cli_tuning_open(cli_tuning *t, const cli_common *common, int64_t call
     ito_tuning_measure(t->table, !automatic || calls >= WORTH_TIMING);
     read_file(t);
     return ITO_OK;
+}
+
+/* The choices of a run, beside its checkpoints. */
+static ito_status kept_path(char path[CLI_PATH_MAX], const char *folder, ito_error *err) {
+    return cli_path(path, CLI_PATH_MAX, err, "%s/tuning.txt", folder);
+}
+
+ito_status cli_tuning_resume(cli_tuning *t, const cli_common *common, const char *folder, ito_error *err) {
+    char *text = NULL, path[CLI_PATH_MAX];
+    *t = (cli_tuning){0};
+    ito_status st = kept_path(path, folder, err);
+    if (st != ITO_OK || common->exact || access(path, F_OK) != 0) return st;
+    if ((st = ito_file_read(path, ITO_TUNING_BYTES, &text, NULL, err)) != ITO_OK) return st;
+    if ((st = ito_tuning_create(&t->table, err)) == ITO_OK) {
+        ito_tuning_measure(t->table, false);
+        st = ito_tuning_add(t->table, text, err);
+    }
+    free(text);
+    return st;
+}
+
+ito_status cli_tuning_keep(const cli_tuning *t, const char *folder, ito_error *err) {
+    char path[CLI_PATH_MAX];
+    if (!t->table) return ITO_OK;
+    ito_status st = kept_path(path, folder, err);
+    if (st != ITO_OK) return st;
+    char *text = ito_tuning_text(t->table);
+    if (!text) return ito_error_set(err, ITO_E_NOMEM, "%s: out of memory: free some", path);
+    st = ito_file_write(path, text, strlen(text), err);
+    free(text);
+    return st;
 }
 
 void cli_tuning_close(cli_tuning *t) {

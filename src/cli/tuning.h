@@ -22,6 +22,11 @@ typedef struct cli_tuning {
  * what the rules take. `calls`: runs of the plans to come; with --tuning auto a few are not worth timing for,
  * and only what is known already is used. Errors: a file named by the user that cannot be written. */
 ito_status cli_tuning_open(cli_tuning *t, const cli_common *common, int64_t calls, ito_error *err);
+/* The choices that a run was started with, so that it goes on to the same bits; none where it had none.
+ * Errors: its file cannot be read. */
+ito_status cli_tuning_resume(cli_tuning *t, const cli_common *common, const char *folder, ito_error *err);
+/* Writes the choices into the folder of a run that starts. */
+ito_status cli_tuning_keep(const cli_tuning *t, const char *folder, ito_error *err);
 /* Once the plans are made: writes what was measured, beside what other processes wrote meanwhile. A failure
  * costs the next run a second, so nothing is said of it. */
 void cli_tuning_close(cli_tuning *t);

@@ -116,6 +116,15 @@ static ito_status start_from(training *t, ito_error *err) {
     return st;
 }
 
+/* A run that goes on keeps the convolutions it had: others round otherwise. */
+static ito_status choose_tuning(const training *t, const char *folder, cli_tuning *tuning, ito_error *err) {
+    char begun[CLI_PATH_MAX];
+    ito_status st = cli_path(begun, sizeof begun, err, "%s/checkpoints", folder);
+    if (st != ITO_OK) return st;
+    if (t->o->resume && cli_is_directory(begun)) return cli_tuning_resume(tuning, &t->o->common, folder, err);
+    return cli_tuning_open(tuning, &t->o->common, t->recipe.training.steps, err);
+}
+
 static ito_status prepare(training *t, ito_error *err) {
     char folder[CLI_PATH_MAX];
     t->progress.quiet = t->o->common.quiet;
@@ -130,12 +139,13 @@ static ito_status prepare(training *t, ito_error *err) {
     if (st == ITO_OK && drawn) st = ito_mixture_named(&t->recipe.sde, drawn, &t->density, err);
     options.plan = t->plan;
     if (t->o->micro_batch > 0) options.micro_batch = t->o->micro_batch;
-    if (st == ITO_OK) st = cli_tuning_open(&tuning, &t->o->common, t->recipe.training.steps, err);
+    if (st == ITO_OK) st = choose_tuning(t, folder, &tuning, err);
     options.plan.tuning = tuning.table;
     if (st == ITO_OK) st = ito_trainer_create(&t->recipe, t->data, &options, &t->trainer, err);
-    cli_tuning_close(&tuning);
     if (st == ITO_OK && t->o->from) st = start_from(t, err);
     if (st == ITO_OK) st = cli_run_open(&t->run, folder, err);
+    if (st == ITO_OK) st = cli_tuning_keep(&tuning, folder, err);
+    cli_tuning_close(&tuning);
     if (st == ITO_OK && t->o->resume) st = restore(t, err);
     if (st == ITO_OK) st = cli_run_begin(&t->run, &t->recipe, ito_trainer_steps(t->trainer), err);
     return st;

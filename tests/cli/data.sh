@@ -78,8 +78,8 @@ damaged_image_stops_the_run_with_its_name() {
         --set data.image_size=16 && error_says 'torn/train/b/.*jpg' 'cannot be read as JPEG'
 }
 likelihood_reads_folders_and_jpeg() {
-    run 0 likelihood "$HERE/folder" --data test -n 2 --rtol 0.1 --atol 0.1 --json --quiet && out_says '"bits_per_dim":' &&
-        run 0 likelihood "$HERE/cifar10" --data test -n 2 --rtol 0.1 --atol 0.1 --json --quiet || return 1
+    run 0 likelihood "$HERE/folder" --data test -n 2 --out "$HERE/folder.csv" --rtol 0.1 --atol 0.1 --json --quiet && out_says '"bits_per_dim":' &&
+        run 0 likelihood "$HERE/cifar10" --data test -n 2 --out "$HERE/cifar10.csv" --rtol 0.1 --atol 0.1 --json --quiet || return 1
     "$HELPER" pictures "$HERE/one" 4 # 003.jpg has 32 x 42 pixels
     run 1 likelihood "$HERE/folder" --data "$HERE/one/train/b/003.jpg" --quiet && error_says 'holds images of 32x42'
 }
