@@ -40,7 +40,7 @@ static ito_status take(void *self, int64_t begin, int64_t n, const double *x, it
 /* x, y of the plane; x0, x1, ... of other spaces. */
 static ito_status write_table(const cli_results *r, const char *path, ito_error *err) {
     enum { MOST = 128 };
-    char text[MOST][8];
+    char text[MOST][16];
     const char *names[MOST];
     if (r->dim > MOST)
         return ito_error_set(err, ITO_E_ARG,
