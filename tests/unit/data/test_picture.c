@@ -22,7 +22,7 @@ static void prepare(const uint8_t *pixels, int64_t height, int64_t width, int64_
 
 /* A square of equal rows, so that the rows of the result show one axis. */
 static void one_axis(const uint8_t *row, int64_t n, ito__filter filter, int64_t size, const uint8_t *want) {
-    uint8_t pixels[64], planes[64];
+    uint8_t pixels[64] = {0}, planes[64];
     const ito__preparation how = {.filter = filter};
     for (int64_t i = 0; i < n; i++) memcpy(pixels + i * n, row, (size_t)n);
     prepare(pixels, n, n, 1, &how, 1, size, planes);
