@@ -178,6 +178,7 @@ void ito__lower_conv(ito__lowering *l, const ito_node *n) {
                   ito__op_name(n->op));
         return;
     }
+    if (n->op == ITO__OP_CONV2D_GRAD_W) ito__recompute(l, s.x);
     ito__conv_side sides[ITO__CONV_SIDES];
     ito__conv_sides(n, sides);
     ito__request r = {.node = n,

@@ -209,7 +209,8 @@ static ito_status lower_graph(ito_plan *p, int n, ito_node *const *outputs, ito_
     l.blocked = ito__alloc(count, sizeof *l.blocked);
     l.output = ito__alloc(count, sizeof *l.output);
     l.constant = ito__calloc(count, sizeof *l.constant);
-    if (!needed || !slots || !l.row_major || !l.blocked || !l.output || !l.constant) {
+    l.again = ito__calloc(count, sizeof *l.again);
+    if (!needed || !slots || !l.row_major || !l.blocked || !l.output || !l.constant || !l.again) {
         ito__fail(&l, ITO_E_NOMEM, "plan: out of memory for %zu nodes: free some", count);
         goto done;
     }
@@ -229,6 +230,7 @@ done:
     ito__free(l.blocked);
     ito__free(l.output);
     ito__free(l.constant);
+    ito__free(l.again);
     return l.status;
 }
 

@@ -94,6 +94,7 @@ typedef struct ito__lowering {
     int *row_major, *blocked;      /* by node id: its value in that layout, -1 if there is none yet */
     int *output;                   /* by node id: the bound entry that takes its row-major value, -1 */
     bool *constant;                /* by node id: does not change between runs */
+    bool *again;                   /* by node id: computed once more for the backward pass */
     struct ito__conv_timer *timer; /* made when a tuning lacks a convolution; NULL until then */
     int untimed;                   /* convolutions that could not be timed */
     ito__step scrap;               /* where a failed lowering writes */
@@ -120,6 +121,8 @@ void ito__fail(ito__lowering *l, ito_status status, const char *format, ...);
 
 /* lower.c */
 void ito__lower(ito__lowering *l, const ito_node *y);
+/* recompute.c: computes an operand of the backward pass once more, where that is cheaper than its memory. */
+void ito__recompute(ito__lowering *l, const ito_node *x);
 /* dnnl.c: these add the primitive, its conversions and its packed weights. */
 void ito__lower_conv(ito__lowering *l, const ito_node *y);
 void ito__lower_matmul(ito__lowering *l, const ito_node *y);
