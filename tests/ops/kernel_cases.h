@@ -23,6 +23,13 @@ typedef struct kernel_case {
     int in_place;    /* operand that the result may overwrite; -1: none */
 } kernel_case;
 
+/* The kernels of an instruction set. */
+typedef struct kernel_table {
+    const char *name;
+    const ito__kernel *kernels;
+    ito_isa isa;
+} kernel_table;
+
 extern const kernel_case kernel_cases[];
 extern const int kernel_case_count;
 const kernel_case *kernel_case_find(const char *name);

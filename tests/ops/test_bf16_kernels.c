@@ -18,12 +18,6 @@
 
 #include <cmocka.h>
 
-typedef struct kernel_table {
-    const char *name;
-    const ito__kernel *kernels;
-    ito_isa isa;
-} kernel_table;
-
 static const kernel_table tables[] = {{"plain", ito__bf16_plain, ITO_ISA_PLAIN},
                                       {"avx2", ito__bf16_avx2, ITO_ISA_AVX2},
                                       {"avx512", ito__bf16_avx512, ITO_ISA_AVX512}};

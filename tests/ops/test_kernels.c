@@ -44,12 +44,6 @@ static double kernel_error(const kernel_case *k, ito__kernel kernel, const ito_n
     return error;
 }
 
-typedef struct kernel_table {
-    const char *name;
-    const ito__kernel *kernels;
-    ito_isa isa;
-} kernel_table;
-
 static const kernel_table tables[] = {{"plain", ito__fast_plain, ITO_ISA_PLAIN},
                                       {"avx2", ito__fast_avx2, ITO_ISA_AVX2},
                                       {"avx512", ito__fast_avx512, ITO_ISA_AVX512}};
