@@ -116,13 +116,16 @@ static ito_status start_from(training *t, ito_error *err) {
     return st;
 }
 
-/* A run that goes on keeps the convolutions it had: others round otherwise. */
+/* A run that goes on keeps the convolutions it had: others round otherwise. A new one goes by rule unless
+ * timing is asked for, so that its bits follow from recipe and seed, not from what the cache happens to hold.
+ */
 static ito_status choose_tuning(const training *t, const char *folder, cli_tuning *tuning, ito_error *err) {
     char begun[CLI_PATH_MAX];
     ito_status st = cli_path(begun, sizeof begun, err, "%s/checkpoints", folder);
     if (st != ITO_OK) return st;
     if (t->o->resume && cli_is_directory(begun)) return cli_tuning_resume(tuning, &t->o->common, folder, err);
-    return cli_tuning_open(tuning, &t->o->common, t->recipe.training.steps, err);
+    if (strcmp(t->o->common.tuning, "auto") == 0) return ITO_OK;
+    return cli_tuning_open(tuning, &t->o->common, CLI_MANY_CALLS, err);
 }
 
 static ito_status prepare(training *t, ito_error *err) {

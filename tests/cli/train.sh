@@ -131,6 +131,16 @@ damaged_checkpoint_gives_way_to_the_older() {
     }
     same_weights cut && same_log cut
 }
+# The cache differs when the run goes on; the run directory does not.
+timed_run_continues_with_its_convolutions() {
+    train 0 timed --tuning yes --quiet && present "$HERE/timed/tuning.txt" || return 1
+    cp -r "$HERE/timed" "$HERE/timed.cut" && rm "$HERE/timed.cut/$LAST" "$HERE/timed.cut/model.safetensors" || return 1
+    XDG_CACHE_HOME=$HERE/other train 0 timed.cut --resume --quiet &&
+        "$HELPER" same "$HERE/timed/$LAST" "$HERE/timed.cut/$LAST" >/dev/null || {
+        REASON="the weights differ from those of the run that was not interrupted"
+        return 1
+    }
+}
 only_damaged_checkpoints_stop_the_run() {
     for file in "$HERE"/cut/checkpoints/*; do echo junk >"$file"; done
     cp "$HERE/cut/log.jsonl" "$HERE/log.before"
@@ -170,6 +180,7 @@ claim interrupted_run_saves_and_says_how_to_continue
 claim run_directory_stands_for_its_recipe
 claim second_training_in_a_folder_is_refused
 claim damaged_checkpoint_gives_way_to_the_older
+claim timed_run_continues_with_its_convolutions
 claim only_damaged_checkpoints_stop_the_run
 claim changed_network_is_refused
 claim resuming_nothing_starts_the_run
