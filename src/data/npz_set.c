@@ -5,6 +5,7 @@
  * data.path is the file, which is then for training, or a folder with train.npz and test.npz.
  */
 #include "core/memory.h"
+#include "core/text.h"
 #include "data/catalog.h"
 
 #include <math.h>
@@ -12,11 +13,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static bool ends_with(const char *text, const char *ending) {
-    size_t n = strlen(text), m = strlen(ending);
-    return n >= m && strcmp(text + n - m, ending) == 0;
-}
 
 static ito_status locate(const ito__source *s, const char *path, const char *split, char file[ITO__FILE_PATH],
                          ito_error *err) {
@@ -133,8 +129,8 @@ ito_status ito__npz_set_read(const ito__source *s, const ito_data_config *config
     ito_status st;
     (void)config;
     if ((st = locate(s, path, split, file, err)) != ITO_OK) return st;
-    st = ends_with(file, ".npy") ? ito_npy_open(file, "images", &out->file, err)
-                                 : ito_npz_open(file, &out->file, err);
+    st = ito__ends_with(file, ".npy") ? ito_npy_open(file, "images", &out->file, err)
+                                      : ito_npz_open(file, &out->file, err);
     if (st == ITO_OK) st = read_images(find_images(out->file), file, out, err);
     if (st == ITO_OK) st = read_labels(ito_tensor_file_find(out->file, "labels"), file, out, err);
     return st;

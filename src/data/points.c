@@ -7,6 +7,7 @@
 #include "data/points.h"
 
 #include "core/memory.h"
+#include "core/text.h"
 
 #include <ito/analytic.h>
 #include <ito/formats.h>
@@ -56,16 +57,11 @@ static ito_status check_dim(const ito_data_config *c, const char *name, int64_t 
 
 /* ---- files */
 
-static bool ends_with(const char *path, const char *end) {
-    const size_t a = strlen(path), b = strlen(end);
-    return a >= b && strcmp(path + a - b, end) == 0;
-}
-
 /* The array "points" of an archive, or its only one. */
 static ito_status read_array(const char *path, ito__points *p, ito_error *err) {
     ito_tensor_file *file = NULL;
-    ito_status st =
-        ends_with(path, ".npz") ? ito_npz_open(path, &file, err) : ito_npy_open(path, file_name, &file, err);
+    ito_status st = ito__ends_with(path, ".npz") ? ito_npz_open(path, &file, err)
+                                                 : ito_npy_open(path, file_name, &file, err);
     if (st != ITO_OK) return st;
     const ito_tensor *t = ito_tensor_file_find(file, file_name);
     if (!t && ito_tensor_file_count(file) == 1) t = ito_tensor_file_at(file, 0);
@@ -99,9 +95,9 @@ static ito_status open_file(const ito_data_config *c, const char *split, ito__po
                              "split: %s is one set of points, without \"%.64s\": use train, or name the file "
                              "of other points",
                              path, split);
-    if (ends_with(path, ".csv"))
+    if (ito__ends_with(path, ".csv"))
         st = ito_csv_read(path, &p->size, &p->dim, &p->rows, err);
-    else if (ends_with(path, ".npz") || ends_with(path, ".npy"))
+    else if (ito__ends_with(path, ".npz") || ito__ends_with(path, ".npy"))
         st = read_array(path, p, err);
     else
         st = ito_error_set(err, ITO_E_ARG,

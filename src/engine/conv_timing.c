@@ -5,11 +5,11 @@
  */
 #include "engine/conv_timing.h"
 
+#include "core/clock.h"
 #include "core/memory.h"
 
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 #if defined(__x86_64__)
 #include <emmintrin.h>
 #endif
@@ -57,7 +57,7 @@ static bool is_new(const finder *f, const_dnnl_primitive_desc_t pd) {
 static bool collect(void *self, dnnl_primitive_desc_t pd) {
     finder *f = self;
     ito__conv_candidates *c = f->found;
-    const bool usable = strncmp(ito__implementation(pd), "ref", 3) != 0, known = usable && !is_new(f, pd);
+    const bool usable = !ito__is_reference(pd), known = usable && !is_new(f, pd);
     if (usable && !known) {
         c->of[c->count++] = (ito__conv_candidate){.way = f->way, .pd = pd};
         f->taken++;
@@ -248,12 +248,6 @@ static const double LONG_ENOUGH = 0.04, TOO_LONG = 0.4;
  * up, after the second, and later. The first candidate always stays: the others are held against it. */
 static const double BEHIND[3] = {3, 1.5, 1.15};
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* How often the system took a processor from one of our threads. */
 static long interruptions(void) {
     struct rusage usage;
@@ -287,12 +281,12 @@ static void note(chain *c, double seconds, bool interrupted) {
 static bool run_chain(const ito__conv_timer *t, chain *c, ito__timed what) {
     if (what == ITO__TIME_IN_PLAN) evict(t, c->weights);
     const long before = interruptions();
-    const double start = now();
+    const double start = ito__now();
     for (int i = 0; i < c->n; i++)
         if (dnnl_primitive_execute(c->links[i].primitive, t->stream, c->links[i].n_args, c->links[i].args) !=
             dnnl_success)
             return false;
-    note(c, now() - start, interruptions() != before);
+    note(c, ito__now() - start, interruptions() != before);
     return true;
 }
 
@@ -321,10 +315,10 @@ bool ito__conv_candidates_time(ito__conv_timer *t, const ito_node *n, ito__timed
     bool ok = chains != NULL;
     for (int i = 0; i < c->count && ok; i++) ok = build_chain(t, n, what, c->of[i].pd, &chains[i]);
     for (int i = 0; i < c->count && ok; i++) attach(t, &chains[i]);
-    const double start = now();
+    const double start = ito__now();
     for (int round = 0; round < ROUNDS && ok; round++) {
         int left = run_round(t, what, c->count, chains, round);
-        const double spent = now() - start;
+        const double spent = ito__now() - start;
         if (round + 1 >= LEAST_ROUNDS && spent > TOO_LONG) break;
         if (chains[0].second <= 0) continue; /* interrupted so far */
         if (left <= 1 || (round + 1 >= LEAST_ROUNDS && spent > LONG_ENOUGH)) break;

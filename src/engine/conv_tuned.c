@@ -142,7 +142,7 @@ dnnl_primitive_desc_t ito__tuned_conv(ito__lowering *l, const ito_node *n, dnnl_
     const char *choice = ito__tuning_find(p->options.tuning, key);
     if (choice) pd = make_choice(p, n, choice);
     if (!pd && !p->options.sizes_only && ito__tuning_measures(p->options.tuning) && l->untimed < FUTILE) {
-        if (measure(l, n, rule, key))
+        if (measure(l, n, rule, key)) /* made by its name, as every later run will make it */
             pd = make_choice(p, n, ito__tuning_find(p->options.tuning, key));
         else
             l->untimed++;

@@ -58,6 +58,10 @@ const char *ito__implementation(const_dnnl_primitive_desc_t pd) {
                : "unknown";
 }
 
+bool ito__is_reference(const_dnnl_primitive_desc_t pd) {
+    return strncmp(ito__implementation(pd), "ref", 3) == 0;
+}
+
 /* "conv2d jit:avx512_core", in the graph's memory. */
 static const char *kind_of(ito__lowering *l, const ito__request *r) {
     char text[128];

@@ -111,7 +111,7 @@ typedef struct taker {
 
 static bool take(void *self, dnnl_primitive_desc_t pd) {
     taker *t = self;
-    if (t->last_resort || strncmp(ito__implementation(pd), "ref", 3) != 0)
+    if (t->last_resort || !ito__is_reference(pd))
         t->found = pd;
     else
         dnnl_primitive_desc_destroy(pd);

@@ -54,10 +54,8 @@ static void compute_in_place(ito_plan *p) {
         for (int k = 0; k < s->n_in; k++) {
             int root = ito__root(p, s->in[k]);
             ito__value *x = &p->values[root];
-            if (!may_overwrite(s, k) || x->place != ITO__ARENA || x->last != i || x->bytes != y->bytes)
-                continue;
-            if (x->block != y->block) continue;
-            if (root == s->out) continue;
+            if (!may_overwrite(s, k) || x->place != ITO__ARENA || x->last != i || root == s->out) continue;
+            if (x->bytes != y->bytes || x->block != y->block) continue;
             x->last = y->last;
             y->alias = root;
             break;

@@ -4,12 +4,12 @@
  */
 #include "engine/plan.h"
 
+#include "core/clock.h"
 #include "core/memory.h"
 
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 struct ito_workspace {
     const ito_plan *plan;
@@ -140,21 +140,15 @@ static ito_status run_dnnl(ito_workspace *ws, const ito__step *s, dnnl_memory_t 
     return ok ? ITO_OK : ITO_E_NUMERIC;
 }
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static ito_status run_steps(const ito_plan *p, ito_workspace *ws, bool constant, ito_error *err) {
     for (int i = 0; i < p->n_steps; i++) {
         const ito__step *s = &p->steps[i];
         if (s->constant != constant) continue;
-        double start = p->options.profile ? now() : 0;
+        double start = p->options.profile ? ito__now() : 0;
         ito_status st = s->kernel ? run_kernel(ws, s) : run_dnnl(ws, s, &ws->memories[i * ITO__DNNL_ARGS]);
         if (st != ITO_OK)
             return ito_error_set(err, st, "step %d (%s): oneDNN failed: free memory", i, s->kind);
-        if (p->options.profile) ws->seconds[i] += now() - start;
+        if (p->options.profile) ws->seconds[i] += ito__now() - start;
     }
     return ITO_OK;
 }

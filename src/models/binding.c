@@ -7,6 +7,7 @@
  *     others'       p or module.p, as a state_dict that was saved as safetensors has them
  */
 #include "models/binding.h"
+#include "core/text.h"
 
 #include "models/model_path.h"
 

@@ -4,6 +4,7 @@
  * comes from outside (a full disk below the file system, a copy cut short); the one before it then serves.
  */
 #include "core/memory.h"
+#include "core/text.h"
 #include "models/model_path.h"
 
 #include <ctype.h>

@@ -3,6 +3,7 @@
  * Where a model is looked for.
  */
 #include "models/model_path.h"
+#include "core/text.h"
 
 #include <dirent.h>
 #include <ito/recipe.h>
@@ -15,11 +16,6 @@
 bool ito__is_directory(const char *path) {
     struct stat info;
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
-
-bool ito__ends_with(const char *text, const char *end) {
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
 }
 
 static ito_status join(char *out, size_t size, const char *folder, const char *name, const char *ending,

@@ -14,6 +14,5 @@
 ito_status ito__model_find(const char *path, char *out, size_t size, ito_error *err);
 
 bool ito__is_directory(const char *path);
-bool ito__ends_with(const char *text, const char *end);
 
 #endif

@@ -212,6 +212,26 @@ double op_plan_get(const op_plan *p, const ito_node *node, int64_t i) {
     return p->f64 ? ((const double *)p->data[k])[i] : (double)((const float *)p->data[k])[i];
 }
 
+double op_plan_difference(const op_plan *a, const op_plan *b, const ito_node *x, double *size) {
+    double difference = 0;
+    *size = 0;
+    for (int64_t i = 0; i < ito_shape_count(ito_node_shape(x)); i++) {
+        double u = op_plan_get(a, x, i), v = op_plan_get(b, x, i);
+        if (!(fabs(u - v) <= difference)) difference = fabs(u - v); /* keeps a NaN */
+        *size = fmax(*size, fabs(v));
+    }
+    return difference;
+}
+
+int op_plan_count(const op_plan *p, const char *text) {
+    char *description = ito_plan_describe(p->plan);
+    assert_non_null(description);
+    int n = 0;
+    for (const char *at = description; (at = strstr(at, text)) != NULL; at++) n++;
+    free(description);
+    return n;
+}
+
 /* ---- tally ---- */
 
 static int family_row(op_tally *t, const op_case *c) {

@@ -64,6 +64,10 @@ void op_plan_set_all(op_plan *p, const op_graph *o);
 void op_plan_run(op_plan *p);
 /* Element i of a bound tensor. */
 double op_plan_get(const op_plan *p, const ito_node *node, int64_t i);
+/* The largest |a - b| of a tensor bound in both, NaN where one is; *size: the largest |b|. */
+double op_plan_difference(const op_plan *a, const op_plan *b, const ito_node *x, double *size);
+/* How often a text stands in the plan's description. */
+int op_plan_count(const op_plan *p, const char *text);
 
 /* On one thread: the shapes are so small that starting a second one costs more than the work. */
 ito_plan_options op_reference(ito_precision precision);

@@ -27,12 +27,8 @@ static int64_t count_of(const ito_node *x) {
 }
 
 static double largest_difference(const op_plan *a, const op_plan *b, const ito_node *x) {
-    double d = 0, size = 1e-30;
-    for (int64_t i = 0; i < count_of(x); i++) {
-        d = fmax(d, fabs(op_plan_get(a, x, i) - op_plan_get(b, x, i)));
-        size = fmax(size, fabs(op_plan_get(a, x, i)));
-    }
-    return d / size;
+    double size, d = op_plan_difference(b, a, x, &size);
+    return d / fmax(size, 1e-30);
 }
 
 /* ---- repeatable runs: a residual block with its first and second derivatives ---- */

@@ -9,7 +9,6 @@
 #include "engine/plan.h"
 
 #include <math.h>
-#include <string.h>
 
 /* Errors are relative to the largest element of a tensor. A float rounds at 6e-8; the sums here have up to
  * some hundred terms, and a second derivative passes through some ten ops. Reference kernels sum in double.
@@ -52,12 +51,7 @@ static void run(op_plan *p, const op_graph *o, outputs *w, ito_plan_options opti
 /* Largest difference over largest element; the difference itself where a tensor vanishes but for rounding, as
  * the gradient by a shift ahead of an instance norm does. */
 static double distance(const op_plan *a, const op_plan *b, const ito_node *x) {
-    double difference = 0, size = 0;
-    for (int64_t i = 0; i < ito_shape_count(ito_node_shape(x)); i++) {
-        double u = op_plan_get(a, x, i), v = op_plan_get(b, x, i);
-        if (!(fabs(u - v) <= difference)) difference = fabs(u - v); /* keeps a NaN */
-        size = fmax(size, fabs(v));
-    }
+    double size, difference = op_plan_difference(a, b, x, &size);
     return size > 1e-4 ? difference / size : difference;
 }
 
@@ -93,16 +87,6 @@ static op_tally direct_tally = {.title = "fast plans, direct convolutions"};
 static op_tally winograd_tally = {.title = "fast plans, Winograd allowed"};
 static op_tally bf16_tally = {.title = "fast plans in bfloat16"};
 
-/* Steps of a plan that oneDNN computes by Winograd's method. */
-static int winograd_steps(const op_plan *p) {
-    char *text = ito_plan_describe(p->plan);
-    assert_non_null(text);
-    int n = 0;
-    for (const char *at = text; (at = strstr(at, "wino")) != NULL; at++) n++;
-    free(text);
-    return n;
-}
-
 static int winograd_count;
 
 static void check_variants(const op_case *c, const op_graph *o, outputs *w, const op_plan *reference,
@@ -120,9 +104,9 @@ static void check_variants(const op_case *c, const op_graph *o, outputs *w, cons
         op_plan p;
         run(&p, o, w, options);
         if (v->exact)
-            assert_int_equal(winograd_steps(&p), 0);
+            assert_int_equal(op_plan_count(&p, "wino"), 0);
         else
-            winograd_count += winograd_steps(&p);
+            winograd_count += op_plan_count(&p, "wino");
         char how[48];
         snprintf(how, sizeof how, "%s%s", v->name, wrapped ? ", blocked" : "");
         if (v->precision == ITO_BF16)
