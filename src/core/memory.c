@@ -6,9 +6,13 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-/* A cache line, and the widest vector register. */
-enum { ALIGNMENT = 64 };
+enum {
+    ALIGNMENT = 64,    /* a cache line, and the widest vector register */
+    HUGE_PAGE = 1 << 21, /* of x86-64, and of arm64 with pages of 4 KB */
+    LARGE = 4 * HUGE_PAGE
+};
 
 bool ito__mul_size(size_t a, size_t b, size_t *product) {
     if (a != 0 && b > SIZE_MAX / a) return false;
@@ -19,10 +23,17 @@ bool ito__mul_size(size_t a, size_t b, size_t *product) {
 void *ito__alloc(size_t count, size_t size) {
     size_t bytes;
     /* Past PTRDIFF_MAX pointer differences overflow, so such a block is refused like one past SIZE_MAX. */
-    if (!ito__mul_size(count, size, &bytes) || bytes > PTRDIFF_MAX - ALIGNMENT) return NULL;
+    if (!ito__mul_size(count, size, &bytes) || bytes > PTRDIFF_MAX - HUGE_PAGE) return NULL;
     /* aligned_alloc wants a multiple of the alignment; an empty block still gets an address of its own. */
     bytes = bytes == 0 ? ALIGNMENT : (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    return aligned_alloc(ALIGNMENT, bytes);
+    if (bytes < LARGE) return aligned_alloc(ALIGNMENT, bytes);
+    /* Kernels walk through large blocks with strides that small pages would cost them dearly. Where the
+     * system has no huge pages to give, nothing changes. */
+    void *p = aligned_alloc(HUGE_PAGE, (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE);
+#ifdef MADV_HUGEPAGE
+    if (p) (void)madvise(p, bytes, MADV_HUGEPAGE);
+#endif
+    return p;
 }
 
 void *ito__calloc(size_t count, size_t size) {

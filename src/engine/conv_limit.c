@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How fast a plan's convolutions could be: each distinct one alone, in every implementation that oneDNN has
- * for it, with the layouts that this implementation likes best. Their sum is the limit that a whole network
+ * How fast a plan's convolutions could be: each distinct one alone, in every implementation that there is for
+ * it, oneDNN's with the layouts that they like best. Their sum is the limit that a whole network
  * is measured against.
  */
 #include "engine/conv_timing.h"
@@ -23,7 +23,7 @@ static void keep_own_type(const ito_plan *p, ito__conv_candidates *c) {
     for (int i = 0; i < c->count; i++) own += c->of[i].way.type == dnnl_bf16;
     if (p->options.precision != ITO_BF16 || own == 0) return;
     for (int i = 0; i < c->count; i++)
-        if (c->of[i].way.type == dnnl_bf16)
+        if (c->of[i].way.type == dnnl_bf16 || !c->of[i].pd)
             c->of[kept++] = c->of[i];
         else
             dnnl_primitive_desc_destroy(c->of[i].pd);
@@ -47,7 +47,7 @@ static double best_seconds(ito__conv_timer *timer, const ito_plan *p, const ito_
 }
 
 static bool is_conv(const ito__step *s) {
-    return s->dnnl && s->node->op >= ITO__OP_CONV2D && s->node->op <= ITO__OP_CONV2D_GRAD_W && s->flops > 0;
+    return s->node->op >= ITO__OP_CONV2D && s->node->op <= ITO__OP_CONV2D_GRAD_W && s->flops > 0;
 }
 
 ito_status ito_conv_limit(const ito_plan *p, double *seconds, ito_error *err) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Timing the implementations that oneDNN has for a convolution: each becomes a chain of primitives (changes
- * of layout, the convolution, a change of layout), all chains share their memory, and they are run in turns.
+ * Timing the implementations of a convolution: each becomes a chain of primitives (changes of layout, the
+ * convolution, a change of layout) or a call of our own kernel, all chains share their memory, and they are
+ * run in turns.
  */
 #include "engine/conv_timing.h"
 
@@ -30,6 +31,7 @@ int ito__conv_ways(const ito_plan *p, ito__conv_way ways[ITO__CONV_WAYS]) {
 bool ito__same_implementation(const ito_node *n, const_dnnl_primitive_desc_t a,
                               const_dnnl_primitive_desc_t b) {
     ito__conv_side sides[ITO__CONV_SIDES];
+    if (!a || !b) return a == b;
     ito__conv_sides(n, sides);
     for (int i = 0; i < ITO__CONV_SIDES; i++)
         if (!dnnl_memory_desc_equal(dnnl_primitive_desc_query_md(a, sides[i].query, 0),
@@ -71,7 +73,9 @@ void ito__conv_candidates_find(const ito_plan *p, const ito_node *n, ito__conv_s
                                ito__conv_candidates *out) {
     ito__conv_way ways[ITO__CONV_WAYS];
     const int count = ito__conv_ways(p, ways);
+    const ito__conv_candidate own = {.way = {dnnl_convolution_winograd, dnnl_f32, false}};
     out->count = 0;
+    if (ito__winograd_fits(p, n)) out->of[out->count++] = own;
     for (int i = 0; i < count && out->count < ITO__CONV_CANDIDATES; i++) {
         finder f = {.node = n, .way = ways[i], .likely = search == ITO__CONV_LIKELY, .found = out};
         ito__conv_implementations(p, n, f.way, collect, &f);
@@ -148,10 +152,13 @@ typedef struct link {
     role roles[LINK_ARGS];
 } link;
 
-/* The primitives that one candidate runs. */
+/* What one candidate runs: primitives, or our own kernel (n is 0). */
 typedef struct chain {
     int n;
     link links[LINKS];
+    ito__call call;
+    const void *in[ITO__CONV_SIDES];
+    role in_roles[ITO__CONV_SIDES];
     role weights;                  /* where they are before it runs */
     double shortest, best, second; /* seconds; 0: none yet */
     bool dropped;
@@ -230,8 +237,31 @@ static bool build_chain(ito__conv_timer *t, const ito_node *n, ito__timed what, 
     return ok && add_reorder(t, c, RESULT, wanted[result], STORED_RESULT, &stored[result]);
 }
 
+/* Our own kernel reads and writes what the plan stores. */
+static bool build_own(ito__conv_timer *t, const ito_node *n, chain *c) {
+    ito__conv_side sides[ITO__CONV_SIDES];
+    ito__conv_sides(n, sides);
+    c->call = (ito__call){.node = n, .block = t->plan->block, .threads = t->plan->threads};
+    bool ok = provide(t, SCRATCH, ito__kernel_scratch(n, t->plan->threads));
+    for (int k = 0; k < n->n_in; k++) c->in_roles[k] = BIAS;
+    if (n->n_in == ITO__CONV_SIDES) ok = ok && provide(t, BIAS, sizeof(float) * (size_t)n->shape.dim[1]);
+    for (int i = 0; i < ITO__CONV_SIDES && ok; i++) {
+        const dnnl_memory_desc_t md = ito__stored_md(t->plan, &sides[i]);
+        const role r = sides[i].node == n ? STORED_RESULT : (role)(STORED_FIRST + i);
+        ok = provide(t, r, dnnl_memory_desc_get_size(&md));
+        for (int k = 0; k < n->n_in; k++)
+            if (sides[i].node == n->in[k]) c->in_roles[k] = r;
+        if (sides[i].weights) c->weights = r;
+    }
+    return ok;
+}
+
 /* Buffers have their final places once every chain is built. */
 static void attach(ito__conv_timer *t, chain *c) {
+    for (int k = 0; c->call.node && k < c->call.node->n_in; k++) c->in[k] = t->data[c->in_roles[k]];
+    c->call.in = c->in;
+    c->call.out = t->data[STORED_RESULT];
+    c->call.scratch = t->data[SCRATCH];
     for (int i = 0; i < c->n; i++)
         for (int k = 0; k < c->links[i].n_args; k++)
             dnnl_memory_set_data_handle_v2(c->links[i].args[k].memory, t->data[c->links[i].roles[k]],
@@ -282,6 +312,7 @@ static bool run_chain(const ito__conv_timer *t, chain *c, ito__timed what) {
     if (what == ITO__TIME_IN_PLAN) evict(t, c->weights);
     const long before = interruptions();
     const double start = ito__now();
+    if (c->call.node) t->plan->image[c->call.node->op](&c->call);
     for (int i = 0; i < c->n; i++)
         if (dnnl_primitive_execute(c->links[i].primitive, t->stream, c->links[i].n_args, c->links[i].args) !=
             dnnl_success)
@@ -313,7 +344,8 @@ bool ito__conv_candidates_time(ito__conv_timer *t, const ito_node *n, ito__timed
                                ito__conv_candidates *c) {
     chain *chains = ito__calloc(ITO__CONV_CANDIDATES, sizeof *chains);
     bool ok = chains != NULL;
-    for (int i = 0; i < c->count && ok; i++) ok = build_chain(t, n, what, c->of[i].pd, &chains[i]);
+    for (int i = 0; i < c->count && ok; i++)
+        ok = c->of[i].pd ? build_chain(t, n, what, c->of[i].pd, &chains[i]) : build_own(t, n, &chains[i]);
     for (int i = 0; i < c->count && ok; i++) attach(t, &chains[i]);
     const double start = ito__now();
     for (int round = 0; round < ROUNDS && ok; round++) {

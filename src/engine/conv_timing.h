@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Timing the implementations that oneDNN has for a convolution.
+ * Timing the implementations of a convolution: oneDNN's, and our own.
  *
  *   ito__conv_timer *timer = ito__conv_timer_create(plan);
  *   ito__conv_candidates c;
@@ -26,7 +26,7 @@ bool ito__same_implementation(const ito_node *n, const_dnnl_primitive_desc_t a,
 
 typedef struct ito__conv_candidate {
     ito__conv_way way;
-    dnnl_primitive_desc_t pd;
+    dnnl_primitive_desc_t pd; /* NULL: our own kernel */
     double seconds; /* of the fastest run; 0: not timed */
     double calm;    /* of the second fastest among the runs that nothing interrupted; 0: there were none */
 } ito__conv_candidate;
@@ -38,10 +38,10 @@ typedef struct ito__conv_candidates {
 
 typedef enum ito__conv_search {
     ITO__CONV_ALL,   /* every implementation but oneDNN's reference code */
-    ITO__CONV_LIKELY /* of each way the first two, down to one that an earlier way has too: oneDNN lists those
+    ITO__CONV_LIKELY /* our own, and of each way the first two, down to one that an earlier way has too: oneDNN lists those
                         for older processors last, and the slowest take most of the time */
 } ito__conv_search;
-/* Distinct implementations in the order of the ways. */
+/* Distinct implementations: our own, then oneDNN's in the order of the ways. */
 void ito__conv_candidates_find(const ito_plan *p, const ito_node *n, ito__conv_search search,
                                ito__conv_candidates *out);
 void ito__conv_candidates_release(ito__conv_candidates *c);

@@ -66,10 +66,11 @@ static bool seek(void *self, dnnl_primitive_desc_t pd) {
     return s->found != NULL;
 }
 
-/* NULL when this oneDNN has nothing of that name for the node. */
-static dnnl_primitive_desc_t make_choice(const ito_plan *p, const ito_node *n, const char *choice) {
-    seeker s = {.choice = choice};
+/* Empty when there is nothing of that name for the node. */
+static ito__conv_code make_choice(const ito_plan *p, const ito_node *n, const char *choice) {
+    seeker s = {.choice = choice, .way = {dnnl_convolution_winograd, dnnl_f32, false}};
     ito__conv_way ways[ITO__CONV_WAYS];
+    if (is_choice(&s, NULL)) return (ito__conv_code){.own = ito__winograd_fits(p, n)};
     const int n_ways = ito__conv_ways(p, ways);
     for (int i = 0; i < n_ways && !s.found; i++) {
         char name[ITO__TUNING_CHOICE];
@@ -77,15 +78,16 @@ static dnnl_primitive_desc_t make_choice(const ito_plan *p, const ito_node *n, c
         ito__name_conv_choice(s.way, "", name);
         if (strncmp(name, choice, strlen(name)) == 0) ito__conv_implementations(p, n, s.way, seek, &s);
     }
-    return s.found;
+    return (ito__conv_code){.pd = s.found};
 }
 
 /* ---- measuring ---- */
 
 static size_t weight_bytes(const ito_node *n, const ito__conv_candidate *c) {
     ito__conv_side sides[ITO__CONV_SIDES];
-    ito__conv_sides(n, sides);
     size_t bytes = 0;
+    if (!c->pd) return 0; /* no copy at all */
+    ito__conv_sides(n, sides);
     for (int i = 0; i < ITO__CONV_SIDES; i++)
         if (sides[i].weights)
             bytes = dnnl_memory_desc_get_size(dnnl_primitive_desc_query_md(c->pd, sides[i].query, 0));
@@ -132,22 +134,22 @@ static bool measure(ito__lowering *l, const ito_node *n, const_dnnl_primitive_de
     return best >= 0 && ito__tuning_set(p->options.tuning, key, choice, NULL) == ITO_OK;
 }
 
-dnnl_primitive_desc_t ito__tuned_conv(ito__lowering *l, const ito_node *n, dnnl_primitive_desc_t rule) {
+ito__conv_code ito__tuned_conv(ito__lowering *l, const ito_node *n, ito__conv_code rule) {
     enum { FUTILE = 4 };
     const ito_plan *p = l->plan;
-    dnnl_primitive_desc_t pd = NULL;
+    ito__conv_code code = {0};
     char key[ITO__TUNING_KEY];
     if (!p->options.tuning || p->options.exact) return rule;
     ito__name_conv_work(p, p->options.tuning, n, key);
     const char *choice = ito__tuning_find(p->options.tuning, key);
-    if (choice) pd = make_choice(p, n, choice);
-    if (!pd && !p->options.sizes_only && ito__tuning_measures(p->options.tuning) && l->untimed < FUTILE) {
-        if (measure(l, n, rule, key)) /* made by its name, as every later run will make it */
-            pd = make_choice(p, n, ito__tuning_find(p->options.tuning, key));
+    if (choice) code = make_choice(p, n, choice);
+    if (!code.own && !code.pd && !p->options.sizes_only && ito__tuning_measures(p->options.tuning) && l->untimed < FUTILE) {
+        if (measure(l, n, rule.pd, key)) /* made by its name, as every later run will make it */
+            code = make_choice(p, n, ito__tuning_find(p->options.tuning, key));
         else
             l->untimed++;
     }
-    if (!pd) return rule;
-    dnnl_primitive_desc_destroy(rule);
-    return pd;
+    if (!code.own && !code.pd) return rule;
+    if (rule.pd) dnnl_primitive_desc_destroy(rule.pd);
+    return code;
 }

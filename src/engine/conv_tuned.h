@@ -11,7 +11,7 @@
 /* The fastest implementation by the plan's tuning, which is asked and filled; `rule`, what would be taken
  * without one, when there is none. Takes `rule`; the result is the caller's. Never fails: where memory runs
  * out, or the machine is too busy to tell, the rule stands. */
-dnnl_primitive_desc_t ito__tuned_conv(ito__lowering *l, const ito_node *n, dnnl_primitive_desc_t rule);
+ito__conv_code ito__tuned_conv(ito__lowering *l, const ito_node *n, ito__conv_code rule);
 
 /* As a table writes them: the convolution n of a plan on as many threads as OpenMP has now, and an
  * implementation of it. */

@@ -53,6 +53,7 @@ dnnl_data_type_t ito__stored_type(const ito_plan *p, int64_t block) {
 
 const char *ito__implementation(const_dnnl_primitive_desc_t pd) {
     const char *name = NULL;
+    if (!pd) return "ito_winograd";
     return dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &name) == dnnl_success && name
                ? name
                : "unknown";

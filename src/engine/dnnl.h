@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Shared by the files that speak to oneDNN: dnnl.c (descriptors, steps, reorders, matrix products),
- * dnnl_conv.c (choosing and lowering convolutions), conv_timing.c (timing the implementations of one),
- * conv_tuned.c (choosing by time).
+ * dnnl_conv.c (choosing and lowering convolutions), winograd.c (those that our own kernel takes),
+ * conv_timing.c (timing the implementations of one), conv_tuned.c (choosing by time).
  */
 #ifndef ITO_ENGINE_DNNL_H
 #define ITO_ENGINE_DNNL_H
@@ -15,7 +15,7 @@ dnnl_memory_desc_t ito__flat_md(int64_t n);
 int64_t ito__image_block(const ito_plan *p, ito_shape s);
 /* As values of the plan are stored. */
 dnnl_data_type_t ito__stored_type(const ito_plan *p, int64_t block);
-const char *ito__implementation(const_dnnl_primitive_desc_t pd);
+const char *ito__implementation(const_dnnl_primitive_desc_t pd); /* NULL: our own */
 bool ito__is_reference(const_dnnl_primitive_desc_t pd); /* oneDNN's slow specification */
 dnnl_primitive_attr_t ito__dnnl_attributes(void); /* scratchpad from the caller; NULL when memory ran out */
 
@@ -75,5 +75,17 @@ typedef struct ito__conv_way {
  * true; visit owns pd. */
 void ito__conv_implementations(const ito_plan *p, const ito_node *n, ito__conv_way way,
                                bool (*visit)(void *self, dnnl_primitive_desc_t pd), void *self);
+
+/* What computes a convolution: our own kernel, or a primitive of oneDNN; with pd NULL neither does. */
+typedef struct ito__conv_code {
+    bool own;
+    dnnl_primitive_desc_t pd;
+} ito__conv_code;
+
+/* winograd.c: can our own kernel compute this convolution op, and is it the better choice where nothing was
+ * timed? */
+bool ito__winograd_fits(const ito_plan *p, const ito_node *n);
+bool ito__winograd_pays(const ito_plan *p, const ito_node *n);
+void ito__lower_winograd(ito__lowering *l, const ito_node *n);
 
 #endif

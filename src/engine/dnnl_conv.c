@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Convolutions by oneDNN: choosing an implementation, and lowering a convolution or one of its gradients to
- * steps.
+ * Choosing what computes a convolution or one of its gradients, and lowering it to steps where that is oneDNN
+ * (winograd.c has our own kernel).
  *
  * Our own layouts are asked for first; where oneDNN would then only have its reference code, it is asked
  * again with the layouts left open, and conversions are added. Weights are always in the layout that the
@@ -171,8 +171,14 @@ dnnl_memory_desc_t ito__stored_md(const ito_plan *p, const ito__conv_side *side)
 void ito__lower_conv(ito__lowering *l, const ito_node *n) {
     ito_plan *p = l->plan;
     ito__conv_shapes s = ito__conv_of(n);
-    dnnl_primitive_desc_t pd = choose_conv(p, n, &s);
-    if (pd) pd = ito__tuned_conv(l, n, pd);
+    ito__conv_code code = {.own = ito__winograd_pays(p, n)};
+    if (!code.own) code.pd = choose_conv(p, n, &s);
+    if (code.own || code.pd) code = ito__tuned_conv(l, n, code);
+    const dnnl_primitive_desc_t pd = code.pd;
+    if (code.own) {
+        ito__lower_winograd(l, n);
+        return;
+    }
     if (!pd) {
         ito__fail(l, ITO_E_UNSUPPORTED, "%s: oneDNN has no implementation for %s: report the shape", n->scope,
                   ito__op_name(n->op));

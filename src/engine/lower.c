@@ -95,7 +95,8 @@ static void lower_kernel(ito__lowering *l, const ito_node *y) {
     }
     for (int i = 0; i < y->n_in; i++) in[i] = ito__operand(l, y->in[i], block);
     int out = ito__result(l, y, ito__is_image(p, y->shape) ? block : 1);
-    int scratch = fast ? ito__scratch(l, ito__kernel_scratch(y, p->threads), false) : -1;
+    bool plain = !fast || fast == p->plain[y->op];
+    int scratch = plain ? -1 : ito__scratch(l, ito__kernel_scratch(y, p->threads), false);
     if (out < 0 || l->status != ITO_OK) return;
     ito__step *s = ito__add_step(l, y, y->n_in, in, out);
     s->kernel = fast ? fast : p->plain[y->op];

@@ -14,6 +14,7 @@
 #include "engine/kernels/fast_pointwise.h"
 #include "engine/kernels/fast_random.h"
 #include "engine/kernels/fast_reduce.h"
+#include "engine/kernels/fast_winograd_weights.h"
 #ifndef BFLOAT16 /* what no blocked image needs */
 #include "engine/kernels/fast_permute.h"
 #include "engine/kernels/fast_softmax.h"
@@ -43,6 +44,9 @@ const ito__kernel TABLE[ITO__OP_COUNT] = {
     [ITO__OP_NORM_SUMS] = k_norm_sums,
     [ITO__OP_NORM_DX] = k_norm_dx,
     [ITO__OP_DROPOUT] = k_dropout,
+    [ITO__OP_CONV2D] = k_winograd, /* of the shapes that winograd.c takes */
+    [ITO__OP_CONV2D_GRAD_X] = k_winograd,
+    [ITO__OP_CONV2D_GRAD_W] = k_winograd_weights,
     [ITO__OP_ATTENTION] = k_attention,
     [ITO__OP_ATTENTION_GRAD] = k_attention_grad,
     [ITO__OP_CONCAT] = k_concat,

@@ -7,21 +7,9 @@
 #ifndef ITO_ENGINE_FAST_ATTENTION_H
 #define ITO_ENGINE_FAST_ATTENTION_H
 
-#include "engine/kernels/fast_math.h"
-
-#include <omp.h>
+#include "engine/kernels/fast_vector.h"
 
 /* ---- products of matrices ---- */
-
-/* As many floats as a register holds, and as many rows of a tile as keep its sums in registers. */
-#if defined(__AVX512F__)
-enum { WIDE = 16, TILE = 8 };
-#elif defined(__AVX2__)
-enum { WIDE = 8, TILE = 6 };
-#else
-enum { WIDE = 4, TILE = 4 };
-#endif
-typedef float vector __attribute__((vector_size(WIDE * sizeof(float)), aligned(4), may_alias));
 
 /* C += A B or C = A B: A [m, k] with strides am and ak, B [k, n] and C [m, n] with rows ldb and ldc apart. */
 typedef struct product {
@@ -193,11 +181,6 @@ static void attend(const ito__call *c, const attention_shape *s, int64_t u, int6
                             .k = s->pixels});
         scatter_pixels(s, out, first, i, rows, 1, OUT + image);
     }
-}
-
-static int threads_of(const ito__call *c) {
-    int most = omp_get_max_threads();
-    return most < c->threads ? most : c->threads;
 }
 
 static void k_attention(const ito__call *c) {

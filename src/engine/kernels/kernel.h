@@ -9,7 +9,7 @@
 #ifndef ITO_ENGINE_KERNEL_H
 #define ITO_ENGINE_KERNEL_H
 
-#include "engine/graph.h"
+#include "engine/kernels/winograd.h"
 
 typedef struct ito__call {
     const ito_node *node;
@@ -54,8 +54,14 @@ static inline int64_t ito__attention_floats(const ito_node *y) {
 
 /* Bytes of scratch memory that the fast kernel of a node wants; 0 for most. */
 static inline size_t ito__kernel_scratch(const ito_node *y, int threads) {
-    if (y->op != ITO__OP_ATTENTION && y->op != ITO__OP_ATTENTION_GRAD) return 0;
-    return (size_t)threads * (size_t)ito__attention_floats(y) * sizeof(float);
+    switch (y->op) {
+    case ITO__OP_ATTENTION:
+    case ITO__OP_ATTENTION_GRAD: return (size_t)threads * (size_t)ito__attention_floats(y) * sizeof(float);
+    case ITO__OP_CONV2D:
+    case ITO__OP_CONV2D_GRAD_X:
+    case ITO__OP_CONV2D_GRAD_W: return (size_t)ito__winograd_scratch(y, threads) * sizeof(float);
+    default: return 0;
+    }
 }
 
 /* Dropout keeps an element when its 16 random bits reach this threshold; see ito__dropout_bits. */

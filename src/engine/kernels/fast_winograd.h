@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Convolution with 3x3 kernels by Winograd's minimal filtering F(4x4, 3x3) (Lavin and Gray 2016): with d a
+ * patch of the image, g a kernel and y a tile of the result,
+ *
+ *     y = A^T [ sum over channels of (G g G^T) * (B^T d B) ] A,     * element by element,
+ *
+ * which takes 36 products instead of 144. Each of the 36 points is a product of matrices, tiles by channels
+ * and channels by channels.
+ *
+ * A unit of work is a strip of result channels of a span of tiles. It transforms patches and kernels on the
+ * way, a few channels of the image at a time, and everything that it works on stays in the second cache: no
+ * other copy of the weights exists, and caches that neighbours share are left alone, at the price of
+ * transforming the same patches for every strip. The gradient by the image is the same with the kernels
+ * turned about and channels exchanged.
+ */
+#ifndef ITO_ENGINE_FAST_WINOGRAD_H
+#define ITO_ENGINE_FAST_WINOGRAD_H
+
+#include "engine/kernels/fast_vector.h"
+#include "engine/kernels/winograd.h"
+
+enum {
+    OUTPUT = ITO__WINOGRAD_OUTPUT,
+    PATCH = ITO__WINOGRAD_PATCH,
+    POINTS = ITO__WINOGRAD_POINTS,
+    TAPS = 9,
+    PANEL = 2 * WIDE, /* columns of a product of matrices */
+    STRIP = ITO__WINOGRAD_STRIP,
+    SPAN = ITO__WINOGRAD_SPAN / TILE * TILE,
+    DEPTH = ITO__WINOGRAD_DEPTH,
+    /* Floats from point to point. */
+    PATCH_STEP = ITO__WINOGRAD_SPAN * DEPTH + ITO__WINOGRAD_APART,
+    KERNEL_STEP = STRIP * DEPTH + ITO__WINOGRAD_APART,
+    PRODUCT_STEP = ITO__WINOGRAD_SPAN * STRIP + ITO__WINOGRAD_APART
+};
+
+/* The transforms evaluate polynomials at 0, +-5/8, +-3/2 and infinity. Of the points whose squares are short
+ * these lose least: a third of the rounding error of 0, +-1, +-2 and infinity. G divides by the derivative of
+ * x (x^2 - 25/64) (x^2 - 9/4). */
+#define NEAR        0.625f
+#define FAR         1.5f
+#define NEAR2       (NEAR * NEAR)
+#define FAR2        (FAR * FAR)
+#define ZERO_WEIGHT (1 / (NEAR2 * FAR2))
+#define NEAR_WEIGHT (0.5f / (NEAR2 * (NEAR2 - FAR2)))
+#define FAR_WEIGHT  (0.5f / (FAR2 * (FAR2 - NEAR2)))
+
+typedef struct winograd {
+    ito__winograd of;
+    int64_t block, strip; /* channels of a strip: STRIP, or fewer when the result has no more */
+    const element *x;
+    const float *weights, *bias; /* bias NULL: none */
+    element *y;
+    int64_t from, to; /* weights between channels of the image, and of the result */
+    bool turned;
+} winograd;
+
+static winograd winograd_of(const ito__call *c) {
+    const ito_node *y = c->node;
+    const bool gradient = y->op == ITO__OP_CONV2D_GRAD_X;
+    winograd p = {.of = ito__winograd_of(y), .block = c->block, .y = OUT, .turned = gradient};
+    p.strip = ito__winograd_strip(p.of.out);
+    p.x = IN(gradient ? 1 : 0);
+    p.weights = NUMBERS(gradient ? 0 : 1);
+    p.bias = y->n_in == 3 ? NUMBERS(2) : NULL;
+    p.from = gradient ? p.of.out * TAPS : TAPS;
+    p.to = gradient ? TAPS : p.of.in * TAPS;
+    return p;
+}
+
+/* Where a tile begins: its image, and the first row and column of the result. */
+typedef struct corner {
+    int64_t image, row, column;
+} corner;
+
+static inline corner corner_of(const ito__winograd *p, int64_t tile) {
+    const int64_t in_image = tile % (p->down * p->across);
+    return (corner){tile / (p->down * p->across), in_image / p->across * OUTPUT,
+                    in_image % p->across * OUTPUT};
+}
+
+/* Element `channel` of the first pixel of an image with so many channels. */
+static inline int64_t plane_of(const winograd *p, int64_t image, int64_t channels, int64_t channel) {
+    return (image * channels + channel / p->block * p->block) * p->of.height * p->of.width +
+           channel % p->block;
+}
+
+/* ---- patches ---- */
+
+/* B^T d */
+static inline __attribute__((always_inline)) void patch_points(vector d[PATCH]) {
+    const vector a = d[4] - FAR2 * d[2], b = d[3] - FAR2 * d[1];
+    const vector e = d[4] - NEAR2 * d[2], f = d[3] - NEAR2 * d[1];
+    d[0] = NEAR2 * FAR2 * d[0] + (d[4] - (NEAR2 + FAR2) * d[2]);
+    d[5] = NEAR2 * FAR2 * d[1] + (d[5] - (NEAR2 + FAR2) * d[3]);
+    d[1] = a + NEAR * b;
+    d[2] = a - NEAR * b;
+    d[3] = e + FAR * f;
+    d[4] = e - FAR * f;
+}
+
+/* WIDE channels from x on of the patch that makes the tile at `at`; out: the first of POINTS numbers. */
+static inline void transform_patch(const winograd *p, const element *x, corner at, float *restrict out) {
+    static const element outside[PATCH * ITO__WINOGRAD_BLOCK];
+    const int64_t height = p->of.height, width = p->of.width;
+    const element *rows[PATCH];
+    vector patch[PATCH][PATCH];
+    for (int i = 0; i < PATCH; i++) {
+        const int64_t row = at.row + i - 1;
+        rows[i] = row >= 0 && row < height ? x + (row * width + at.column - 1) * p->block : outside;
+    }
+    for (int j = 0; j < PATCH; j++) {
+        const int64_t column = at.column + j - 1;
+        vector d[PATCH] = {{0}};
+        if (column >= 0 && column < width)
+            for (int i = 0; i < PATCH; i++) d[i] = load_vector(rows[i] + j * p->block);
+        patch_points(d);
+        for (int i = 0; i < PATCH; i++) patch[i][j] = d[i];
+    }
+    for (int i = 0; i < PATCH; i++) {
+        patch_points(patch[i]);
+        for (int j = 0; j < PATCH; j++) *(vector *)(out + (i * PATCH + j) * PATCH_STEP) = patch[i][j];
+    }
+}
+
+/* `count` of `most` tiles from `tile` on, `depth` channels from `channel` on:
+ * [POINTS, depth / WIDE, most, WIDE]. Other tiles are left alone: no row of a product looks at another. */
+static void transform_patches(const winograd *p, int64_t tile, int64_t count, int64_t most, int64_t channel,
+                              int64_t depth, float *out) {
+    for (int64_t t = 0; t < count; t++) {
+        const corner at = corner_of(&p->of, tile + t);
+        for (int64_t c = 0; c < depth; c += WIDE)
+            transform_patch(p, p->x + plane_of(p, at.image, p->of.in, channel + c), at,
+                            out + c * most + t * WIDE);
+    }
+}
+
+/* ---- kernels ---- */
+
+/* G g */
+static inline __attribute__((always_inline)) void kernel_points(const vector g[3], vector u[PATCH]) {
+    const vector a = (g[0] + NEAR2 * g[2]) * NEAR_WEIGHT, b = (g[0] + FAR2 * g[2]) * FAR_WEIGHT;
+    u[0] = g[0] * ZERO_WEIGHT;
+    u[1] = a + g[1] * (NEAR * NEAR_WEIGHT);
+    u[2] = a - g[1] * (NEAR * NEAR_WEIGHT);
+    u[3] = b + g[1] * (FAR * FAR_WEIGHT);
+    u[4] = b - g[1] * (FAR * FAR_WEIGHT);
+    u[5] = g[2];
+}
+
+/* kernel: [TAPS, PANEL]; out: the first of POINTS rows. */
+static inline void transform_kernel(const float *kernel, float *restrict out) {
+    vector half[PATCH][3], g[3], u[PATCH];
+    for (int j = 0; j < 3; j++) {
+        for (int i = 0; i < 3; i++) g[i] = *(const vector *)(kernel + (i * 3 + j) * PANEL);
+        kernel_points(g, u);
+        for (int i = 0; i < PATCH; i++) half[i][j] = u[i];
+    }
+    for (int i = 0; i < PATCH; i++) {
+        kernel_points(half[i], u);
+        for (int j = 0; j < PATCH; j++) *(vector *)(out + (i * PATCH + j) * KERNEL_STEP) = u[j];
+    }
+}
+
+/* Exchanges bit d of the rows with bit d of the lanes; all bits in turn transpose. */
+static inline __attribute__((always_inline)) void exchange(vector x[WIDE], const int d) {
+    lane_numbers even, odd;
+    for (int l = 0; l < WIDE; l++) {
+        even[l] = l & d ? WIDE + l - d : l;
+        odd[l] = l & d ? WIDE + l : l + d;
+    }
+    for (int i = 0; i < WIDE; i++) {
+        if (i & d) continue;
+        const vector a = x[i], b = x[i + d];
+        x[i] = __builtin_shuffle(a, b, even);
+        x[i + d] = __builtin_shuffle(a, b, odd);
+    }
+}
+
+/* WIDE rows of WIDE numbers become columns. */
+static inline void transpose(const float *rows, int64_t from, float *columns, int64_t to) {
+    vector x[WIDE];
+    for (int l = 0; l < WIDE; l++) x[l] = *(const vector *)(rows + l * from);
+    exchange(x, 1);
+    exchange(x, 2);
+    if (WIDE > 4) exchange(x, 4);
+    if (WIDE > 8) exchange(x, 8);
+    for (int l = 0; l < WIDE; l++) *(vector *)(columns + l * to) = x[l];
+}
+
+/* Kernels from WIDE channels of the image to PANEL channels of the result: [WIDE, TAPS, PANEL]. */
+static void gather_kernels(const winograd *p, int64_t from, int64_t to, float *out) {
+    const float *w = p->weights + to * p->to + from * p->from;
+    if (!p->turned) { /* taps of one channel follow those of another */
+        for (int k = 0; k < TAPS * WIDE; k += WIDE)
+            for (int half = 0; half < PANEL; half += WIDE) {
+                const float *rows = w + half * p->to + k;
+                transpose(rows, p->to, out + k * PANEL + half, PANEL);
+                for (int l = 0; l < WIDE; l++) /* for the next channels: no stream is long enough to be seen */
+                    __builtin_prefetch(rows + l * p->to + TAPS * WIDE);
+            }
+        return;
+    }
+    for (int c = 0; c < WIDE; c++)
+        for (int l = 0; l < PANEL; l++)
+            for (int k = 0; k < TAPS; k++)
+                out[(c * TAPS + TAPS - 1 - k) * PANEL + l] = w[c * p->from + l * p->to + k];
+}
+
+/* Kernels from `depth` channels of the image to a panel of the result: [POINTS, depth, PANEL]. */
+static void transform_kernels(const winograd *p, int64_t from, int64_t depth, int64_t to, float *out) {
+    float kernels[WIDE * TAPS][PANEL];
+    for (int64_t c = 0; c < depth; c++) {
+        if (c % WIDE == 0) gather_kernels(p, from + c, to, kernels[0]);
+        for (int half = 0; half < PANEL; half += WIDE)
+            transform_kernel(kernels[c % WIDE * TAPS] + half, out + c * PANEL + half);
+    }
+}
+
+/* ---- products ---- */
+
+/* TILE rows of one point: m [TILE, PANEL] += v [TILE, WIDE] u [WIDE, PANEL], and so on for `depth` channels,
+ * WIDE at a time. */
+static inline void multiply_rows(const float *v, const float *u, int64_t depth, bool add, float *m) {
+    vector sum[TILE][2];
+    for (int r = 0; r < TILE; r++)
+        for (int half = 0; half < 2; half++)
+            sum[r][half] = add ? *(const vector *)(m + r * PANEL + half * WIDE) : (vector){0};
+    for (int64_t c = 0; c < depth; c += WIDE) {
+        for (int k = 0; k < WIDE; k++) {
+            const vector left = *(const vector *)(u + k * PANEL), right = *(const vector *)(u + k * PANEL + WIDE);
+            for (int r = 0; r < TILE; r++) {
+                const float x = v[r * WIDE + k];
+                sum[r][0] += left * x;
+                sum[r][1] += right * x;
+            }
+        }
+        v += SPAN * WIDE;
+        u += WIDE * PANEL;
+    }
+    for (int r = 0; r < TILE; r++)
+        for (int half = 0; half < 2; half++) *(vector *)(m + r * PANEL + half * WIDE) = sum[r][half];
+}
+
+/* Every point: products [POINTS, strip / PANEL, SPAN, PANEL]. */
+static void multiply_points(const winograd *p, const float *patches, const float *kernels, int64_t count,
+                            int64_t depth, bool add, float *products) {
+    for (int point = 0; point < POINTS; point++)
+        for (int64_t c = 0; c < p->strip; c += PANEL)
+            for (int64_t t = 0; t < count; t += TILE)
+                multiply_rows(patches + point * PATCH_STEP + t * WIDE,
+                              kernels + point * KERNEL_STEP + c * DEPTH, depth, add,
+                              products + point * PRODUCT_STEP + c * SPAN + t * PANEL);
+}
+
+/* ---- results ---- */
+
+/* A^T m */
+static inline __attribute__((always_inline)) void result_rows(const vector m[PATCH], vector y[OUTPUT]) {
+    const vector s = m[1] + m[2], d = m[1] - m[2], t = m[3] + m[4], e = m[3] - m[4];
+    y[0] = m[0] + s + t;
+    y[1] = NEAR * d + FAR * e;
+    y[2] = NEAR2 * s + FAR2 * t;
+    y[3] = NEAR * NEAR2 * d + (FAR * FAR2 * e + m[5]);
+}
+
+/* A tile of WIDE channels from the row of its products. */
+static inline void transform_result(const winograd *p, const float *m, vector bias, corner at, element *y) {
+    vector half[OUTPUT][PATCH], column[PATCH], out[OUTPUT];
+    for (int j = 0; j < PATCH; j++) {
+        for (int i = 0; i < PATCH; i++) column[i] = *(const vector *)(m + (i * PATCH + j) * PRODUCT_STEP);
+        result_rows(column, out);
+        for (int i = 0; i < OUTPUT; i++) half[i][j] = out[i];
+    }
+    for (int i = 0; i < OUTPUT && at.row + i < p->of.height; i++) {
+        result_rows(half[i], out);
+        for (int j = 0; j < OUTPUT && at.column + j < p->of.width; j++)
+            store_vector(y + ((at.row + i) * p->of.width + at.column + j) * p->block, out[j] + bias);
+    }
+}
+
+/* `count` tiles from `tile` on, PANEL channels from `first` on. */
+static void transform_results(const winograd *p, int64_t tile, int64_t count, int64_t first,
+                              const float *products) {
+    for (int half = 0; half < PANEL; half += WIDE) {
+        const vector bias = p->bias ? *(const vector *)(p->bias + first + half) : (vector){0};
+        for (int64_t t = 0; t < count; t++) {
+            const corner at = corner_of(&p->of, tile + t);
+            transform_result(p, products + t * PANEL + half, bias, at,
+                             p->y + plane_of(p, at.image, p->of.out, first + half));
+        }
+    }
+}
+
+/* ---- the whole ---- */
+
+static inline int64_t least(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+static void make_unit(const winograd *p, int64_t tile, int64_t first, float *patches) {
+    float *kernels = patches + POINTS * PATCH_STEP, *products = kernels + POINTS * KERNEL_STEP;
+    const int64_t count = least(SPAN, p->of.tiles - tile);
+    for (int64_t from = 0; from < p->of.in; from += DEPTH) {
+        const int64_t depth = least(DEPTH, p->of.in - from);
+        transform_patches(p, tile, count, SPAN, from, depth, patches);
+        for (int64_t c = 0; c < p->strip; c += PANEL)
+            transform_kernels(p, from, depth, first + c, kernels + c * DEPTH);
+        multiply_points(p, patches, kernels, count, depth, from > 0, products);
+    }
+    for (int64_t c = 0; c < p->strip; c += PANEL)
+        transform_results(p, tile, count, first + c, products + c * SPAN);
+}
+
+static void k_winograd(const ito__call *c) {
+    const winograd p = winograd_of(c);
+    const int64_t strips = p.of.out / p.strip, spans = (p.of.tiles + SPAN - 1) / SPAN;
+#pragma omp parallel for num_threads(threads_of(c))
+    for (int64_t u = 0; u < strips * spans; u++)
+        make_unit(&p, u / strips * SPAN, u % strips * p.strip,
+                  (float *)c->scratch + omp_get_thread_num() * ITO__WINOGRAD_FLOATS);
+}
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The geometry of a 3x3 convolution by Winograd's F(4x4, 3x3), and the memory it works in: what the lowering
+ * and the kernels of every instruction set agree on.
+ */
+#ifndef ITO_ENGINE_WINOGRAD_H
+#define ITO_ENGINE_WINOGRAD_H
+
+#include "engine/graph.h"
+
+enum {
+    ITO__WINOGRAD_OUTPUT = 4,    /* a tile makes 4x4 pixels of the result */
+    ITO__WINOGRAD_PATCH = 6,     /* from 6x6 of the image */
+    ITO__WINOGRAD_POINTS = 36,   /* numbers of a patch, and of a kernel, once transformed */
+    ITO__WINOGRAD_CHANNELS = 32, /* channels come in multiples of so many */
+    ITO__WINOGRAD_BLOCK = 16,    /* most channels kept together */
+    /* What a thread works on at a time: channels of the result, tiles, channels of the image. Measured: the
+     * memory below should fit into the second cache. */
+    ITO__WINOGRAD_STRIP = 64,
+    ITO__WINOGRAD_SPAN = 64,
+    ITO__WINOGRAD_DEPTH = 32,
+    /* Powers of two would meet in few sets of a cache, so points are set apart by a few floats. */
+    ITO__WINOGRAD_APART = 32,
+    /* Memory of a thread: transformed patches and kernels, and their products. */
+    ITO__WINOGRAD_PRODUCTS =
+        ITO__WINOGRAD_POINTS * (ITO__WINOGRAD_SPAN * ITO__WINOGRAD_STRIP + ITO__WINOGRAD_APART),
+    ITO__WINOGRAD_FLOATS =
+        ITO__WINOGRAD_PRODUCTS +
+        ITO__WINOGRAD_POINTS *
+            ((ITO__WINOGRAD_SPAN + ITO__WINOGRAD_STRIP) * ITO__WINOGRAD_DEPTH + 2 * ITO__WINOGRAD_APART),
+    ITO__WINOGRAD_UNITS = 16 /* units of work that the gradient by the weights has at least, if it can */
+};
+
+/* The convolution that the kernel computes: of the image, or, for GRAD_X, of the gradient by the result. */
+typedef struct ito__winograd {
+    int64_t images, in, out, height, width;
+    int64_t down, across, tiles; /* tiles of an image in columns and rows; of all images */
+} ito__winograd;
+
+static inline ito__winograd ito__winograd_of(const ito_node *y) {
+    const bool gradient = y->op == ITO__OP_CONV2D_GRAD_X, weights = y->op == ITO__OP_CONV2D_GRAD_W;
+    const ito_shape from = y->in[gradient ? 1 : 0]->shape, to = weights ? y->in[1]->shape : y->shape;
+    ito__winograd p = {from.dim[0], from.dim[1], to.dim[1], to.dim[2], to.dim[3], 0, 0, 0};
+    p.down = (p.height + ITO__WINOGRAD_OUTPUT - 1) / ITO__WINOGRAD_OUTPUT;
+    p.across = (p.width + ITO__WINOGRAD_OUTPUT - 1) / ITO__WINOGRAD_OUTPUT;
+    p.tiles = p.images * p.down * p.across;
+    return p;
+}
+
+/* So many of these channels make a strip. */
+static inline int64_t ito__winograd_strip(int64_t channels) {
+    return channels % ITO__WINOGRAD_STRIP ? ITO__WINOGRAD_CHANNELS : ITO__WINOGRAD_STRIP;
+}
+
+static inline int64_t ito__winograd_blocks(const ito__winograd *p) {
+    return p->in / ito__winograd_strip(p->in) * (p->out / ito__winograd_strip(p->out));
+}
+
+/* Parts of the tiles in the gradient of few weights, so that many threads have work; the same for any number
+ * of threads, since the order of a sum depends on it. */
+static inline int64_t ito__winograd_parts(const ito__winograd *p) {
+    const int64_t wanted = (ITO__WINOGRAD_UNITS - 1) / ito__winograd_blocks(p) + 1;
+    const int64_t most = (p->tiles + ITO__WINOGRAD_DEPTH - 1) / ITO__WINOGRAD_DEPTH;
+    return wanted < most ? wanted : most;
+}
+
+/* Floats of scratch memory: of each thread, and of parts that await their sum. */
+static inline int64_t ito__winograd_scratch(const ito_node *y, int threads) {
+    const ito__winograd p = ito__winograd_of(y);
+    const int64_t parts = y->op == ITO__OP_CONV2D_GRAD_W ? ito__winograd_parts(&p) : 1;
+    return threads * (int64_t)ITO__WINOGRAD_FLOATS +
+           (parts > 1 ? parts * ito__winograd_blocks(&p) * ITO__WINOGRAD_PRODUCTS : 0);
+}
+
+#endif
