@@ -85,17 +85,14 @@ static ito_status fit(const cli_load *load, double limit, int64_t *parts, int64_
     return ITO_OK;
 }
 
-ito_status cli_memory_fit(cli_load *load, int64_t limit, int64_t *parts, int64_t *batch, ito_error *err) {
+ito_status cli_memory_fit(const cli_load *load, int64_t limit, int64_t *parts, int64_t *batch,
+                          ito_error *err) {
     double least = 0;
     char given[32];
     *parts = *batch;
     if (limit <= 0) return ITO_OK;
     *parts = 0;
     ito_status st = fit(load, (double)limit, parts, batch, &least, err);
-    if (st == ITO_OK && *parts == 0 && !load->plan.exact) {
-        load->plan.exact = true;
-        st = fit(load, (double)limit, parts, batch, &least, err);
-    }
     if (st != ITO_OK || *parts > 0) return st;
     return ito_error_set(
         err, ITO_E_NOMEM,

@@ -35,10 +35,10 @@ int64_t cli_doubles_of_likelihood(int64_t probes);
 ito_status cli_memory_needed(const cli_load *load, int64_t parts, int64_t batch, double *bytes,
                              ito_error *err);
 
-/* Makes a run fit: *parts is how many samples the network takes at a time, *batch may become smaller, and
- * load->plan.exact is set where packed Winograd weights are too large. limit 0: *parts = *batch.
- * NOMEM names the least that is needed. */
-ito_status cli_memory_fit(cli_load *load, int64_t limit, int64_t *parts, int64_t *batch, ito_error *err);
+/* Makes a run fit: *parts is how many samples the network takes at a time, and *batch may become smaller.
+ * limit 0: *parts = *batch. NOMEM names the least that is needed. */
+ito_status cli_memory_fit(const cli_load *load, int64_t limit, int64_t *parts, int64_t *batch,
+                          ito_error *err);
 
 /* The option of verbs that run a network. */
 #define CLI_MEMORY_LIMIT                                                                                     \

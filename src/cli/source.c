@@ -186,7 +186,6 @@ ito_status cli_source_fit(cli_source *s, const cli_common *common, bool with_vjp
                              s->name);
     ito_status st = cli_plan_options(common, &load.plan, err);
     if (st == ITO_OK) st = cli_memory_fit(&load, common->memory_limit, &s->parts, batch, err);
-    s->exact = load.plan.exact;
     return st;
 }
 
@@ -202,7 +201,6 @@ ito_status cli_source_prepare(cli_source *s, const cli_common *common, int64_t b
         return ITO_OK;
     }
     o.batch = s->parts > 0 ? s->parts : batch;
-    o.plan.exact = o.plan.exact || s->exact;
     o.continuous = s->recipe.objective.continuous;
     o.raw_labels = s->recipe.sampling.raw_labels;
     o.class_index = s->recipe.sampling.class_index;

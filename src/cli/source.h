@@ -29,7 +29,6 @@ typedef struct cli_source {
     ito_density *truth; /* what samples should follow, where it is known: `density`, or that of the data of a
                          * network trained on gmm:NAME */
     int64_t parts;      /* of a batch that the network takes at a time; 0: whole batches */
-    bool exact;         /* to save memory */
     ito_network_score *network;
     ito_score score; /* after cli_source_prepare */
 } cli_source;

@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 
 enum {
-    ALIGNMENT = 64,    /* a cache line, and the widest vector register */
+    ALIGNMENT = 64,      /* a cache line, and the widest vector register */
     HUGE_PAGE = 1 << 21, /* of x86-64, and of arm64 with pages of 4 KB */
     LARGE = 4 * HUGE_PAGE
 };

@@ -27,8 +27,8 @@ bool ito__same_implementation(const ito_node *n, const_dnnl_primitive_desc_t a,
 typedef struct ito__conv_candidate {
     ito__conv_way way;
     dnnl_primitive_desc_t pd; /* NULL: our own kernel */
-    double seconds; /* of the fastest run; 0: not timed */
-    double calm;    /* of the second fastest among the runs that nothing interrupted; 0: there were none */
+    double seconds;           /* of the fastest run; 0: not timed */
+    double calm; /* of the second fastest among the runs that nothing interrupted; 0: there were none */
 } ito__conv_candidate;
 
 typedef struct ito__conv_candidates {
@@ -38,8 +38,8 @@ typedef struct ito__conv_candidates {
 
 typedef enum ito__conv_search {
     ITO__CONV_ALL,   /* every implementation but oneDNN's reference code */
-    ITO__CONV_LIKELY /* our own, and of each way the first two, down to one that an earlier way has too: oneDNN lists those
-                        for older processors last, and the slowest take most of the time */
+    ITO__CONV_LIKELY /* our own, and of each way the first two, down to one that an earlier way has too:
+                        oneDNN lists those for older processors last, and the slowest take most of the time */
 } ito__conv_search;
 /* Distinct implementations: our own, then oneDNN's in the order of the ways. */
 void ito__conv_candidates_find(const ito_plan *p, const ito_node *n, ito__conv_search search,

@@ -143,7 +143,8 @@ ito__conv_code ito__tuned_conv(ito__lowering *l, const ito_node *n, ito__conv_co
     ito__name_conv_work(p, p->options.tuning, n, key);
     const char *choice = ito__tuning_find(p->options.tuning, key);
     if (choice) code = make_choice(p, n, choice);
-    if (!code.own && !code.pd && !p->options.sizes_only && ito__tuning_measures(p->options.tuning) && l->untimed < FUTILE) {
+    if (!code.own && !code.pd && !p->options.sizes_only && ito__tuning_measures(p->options.tuning) &&
+        l->untimed < FUTILE) {
         if (measure(l, n, rule.pd, key)) /* made by its name, as every later run will make it */
             code = make_choice(p, n, ito__tuning_find(p->options.tuning, key));
         else

@@ -16,7 +16,7 @@ int64_t ito__image_block(const ito_plan *p, ito_shape s);
 /* As values of the plan are stored. */
 dnnl_data_type_t ito__stored_type(const ito_plan *p, int64_t block);
 const char *ito__implementation(const_dnnl_primitive_desc_t pd); /* NULL: our own */
-bool ito__is_reference(const_dnnl_primitive_desc_t pd); /* oneDNN's slow specification */
+bool ito__is_reference(const_dnnl_primitive_desc_t pd);          /* oneDNN's slow specification */
 dnnl_primitive_attr_t ito__dnnl_attributes(void); /* scratchpad from the caller; NULL when memory ran out */
 
 /* A primitive about to become a step. */

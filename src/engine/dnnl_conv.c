@@ -125,17 +125,8 @@ static dnnl_primitive_desc_t first_implementation(const ito_plan *p, const ito_n
     return t.found;
 }
 
-/* Winograd pays for 3x3 kernels on images of 8x8 and larger (measured; see docs/performance.md). */
-static bool try_winograd(const ito_plan *p, const ito__conv_shapes *s) {
-    bool three = s->kernel.dim[2] == 3 && s->kernel.dim[3] == 3;
-    bool same = s->conv.stride == 1 && s->conv.dilation == 1 && s->conv.pad == 1;
-    return !p->options.exact && p->options.precision == ITO_F32 && three && same && s->image.dim[2] >= 8 &&
-           s->image.dim[3] >= 8 && ito__image_block(p, s->image) == 16 &&
-           ito__image_block(p, s->result) == 16;
-}
-
-static dnnl_primitive_desc_t choose_conv(const ito_plan *p, const ito_node *n, const ito__conv_shapes *s) {
-    const ito__conv_way winograd = {dnnl_convolution_winograd, dnnl_f32, false};
+/* By direct summation: oneDNN's own Winograd wants packed weights four times as large. */
+static dnnl_primitive_desc_t choose_conv(const ito_plan *p, const ito_node *n) {
     ito__conv_way ours = {dnnl_convolution_direct, dnnl_f32, false}, open = ours;
     open.open = true;
     dnnl_primitive_desc_t pd = NULL;
@@ -145,7 +136,6 @@ static dnnl_primitive_desc_t choose_conv(const ito_plan *p, const ito_node *n, c
         if (!pd) pd = first_implementation(p, n, open, false);
         ours.type = open.type = dnnl_f32;
     }
-    if (!pd && try_winograd(p, s)) pd = first_implementation(p, n, winograd, false);
     if (!pd) pd = first_implementation(p, n, ours, false);
     if (!pd) pd = first_implementation(p, n, open, false);
     if (!pd) pd = first_implementation(p, n, ours, true);
@@ -172,7 +162,7 @@ void ito__lower_conv(ito__lowering *l, const ito_node *n) {
     ito_plan *p = l->plan;
     ito__conv_shapes s = ito__conv_of(n);
     ito__conv_code code = {.own = ito__winograd_pays(p, n)};
-    if (!code.own) code.pd = choose_conv(p, n, &s);
+    if (!code.own) code.pd = choose_conv(p, n);
     if (code.own || code.pd) code = ito__tuned_conv(l, n, code);
     const dnnl_primitive_desc_t pd = code.pd;
     if (code.own) {

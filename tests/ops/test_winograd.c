@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Our own Winograd convolution and its two gradients against the plain summation, for every instruction set
- * of this machine and both precisions, over sizes that tiles, spans and strips do not divide. Results have the
- * same bits on any number of threads.
+ * of this machine and both precisions, over sizes that tiles, spans and strips do not divide. Results have
+ * the same bits on any number of threads.
  */
 #include "op_harness.h"
 

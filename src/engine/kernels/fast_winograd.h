@@ -197,7 +197,8 @@ static void gather_kernels(const winograd *p, int64_t from, int64_t to, float *o
             for (int half = 0; half < PANEL; half += WIDE) {
                 const float *rows = w + half * p->to + k;
                 transpose(rows, p->to, out + k * PANEL + half, PANEL);
-                for (int l = 0; l < WIDE; l++) /* for the next channels: no stream is long enough to be seen */
+                for (int l = 0; l < WIDE;
+                     l++) /* for the next channels: no stream is long enough to be seen */
                     __builtin_prefetch(rows + l * p->to + TAPS * WIDE);
             }
         return;
@@ -229,7 +230,8 @@ static inline void multiply_rows(const float *v, const float *u, int64_t depth, 
             sum[r][half] = add ? *(const vector *)(m + r * PANEL + half * WIDE) : (vector){0};
     for (int64_t c = 0; c < depth; c += WIDE) {
         for (int k = 0; k < WIDE; k++) {
-            const vector left = *(const vector *)(u + k * PANEL), right = *(const vector *)(u + k * PANEL + WIDE);
+            const vector left = *(const vector *)(u + k * PANEL),
+                         right = *(const vector *)(u + k * PANEL + WIDE);
             for (int r = 0; r < TILE; r++) {
                 const float x = v[r * WIDE + k];
                 sum[r][0] += left * x;

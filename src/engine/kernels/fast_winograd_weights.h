@@ -20,7 +20,7 @@ enum {
 };
 
 typedef struct weights_gradient {
-    winograd forward;    /* weights NULL */
+    winograd forward; /* weights NULL */
     const element *dy;
     float *dw;
     int64_t rows, parts; /* channels of the image in a block; parts of the tiles */
@@ -30,7 +30,8 @@ static weights_gradient weights_gradient_of(const ito__call *c) {
     winograd f = {.of = ito__winograd_of(c->node), .block = c->block, .x = IN(0)};
     f.strip = ito__winograd_strip(f.of.out);
     f.from = TAPS, f.to = f.of.in * TAPS;
-    return (weights_gradient){f, IN(1), OUT_NUMBERS, ito__winograd_strip(f.of.in), ito__winograd_parts(&f.of)};
+    return (weights_gradient){f, IN(1), OUT_NUMBERS, ito__winograd_strip(f.of.in),
+                              ito__winograd_parts(&f.of)};
 }
 
 /* A m */
@@ -63,8 +64,10 @@ static inline void transform_tile(const winograd *p, const element *dy, corner a
     }
 }
 
-/* `count` tiles from `tile` on, a strip of channels from `first` on: [POINTS, strip / PANEL, TILES, PANEL]. */
-static void transform_tiles(const weights_gradient *g, int64_t tile, int64_t count, int64_t first, float *out) {
+/* `count` tiles from `tile` on, a strip of channels from `first` on: [POINTS, strip / PANEL, TILES, PANEL].
+ */
+static void transform_tiles(const weights_gradient *g, int64_t tile, int64_t count, int64_t first,
+                            float *out) {
     const winograd *p = &g->forward;
     for (int64_t t = 0; t < count; t++) {
         const corner at = corner_of(&p->of, tile + t);
@@ -143,8 +146,8 @@ static void write_block(const weights_gradient *g, int64_t from, int64_t first, 
 }
 
 /* The products of a block over one part of the tiles. */
-static void multiply_block(const weights_gradient *g, int64_t from, int64_t first, int64_t part, float *patches,
-                           float *products) {
+static void multiply_block(const weights_gradient *g, int64_t from, int64_t first, int64_t part,
+                           float *patches, float *products) {
     const int64_t all = (g->forward.of.tiles + TILES - 1) / TILES;
     const int64_t begin = all * part / g->parts * TILES;
     const int64_t end = least(all * (part + 1) / g->parts * TILES, g->forward.of.tiles);
@@ -173,7 +176,8 @@ static void k_winograd_weights(const ito__call *c) {
         float *own = (float *)c->scratch + omp_get_thread_num() * ITO__WINOGRAD_FLOATS;
 #pragma omp for
         for (int64_t u = 0; u < blocks * g.parts; u++) {
-            const int64_t from = u / g.parts % across * g.rows, first = u / g.parts / across * g.forward.strip;
+            const int64_t from = u / g.parts % across * g.rows,
+                          first = u / g.parts / across * g.forward.strip;
             float *products =
                 g.parts > 1 ? shared + u * POINTS * PRODUCT_STEP : own + POINTS * (PATCH_STEP + KERNEL_STEP);
             multiply_block(&g, from, first, u % g.parts, own, products);
