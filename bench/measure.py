@@ -89,6 +89,7 @@ class Bench:
 
     def __init__(self, ito, folder, quick, alone):
         self.ito, self.folder, self.quick = ito, folder, quick
+        self.rounds = 1 if quick else 2
         self.peers = Peers(quick, alone)
         self.value, self.notes, self.given_up = {}, list(self.peers.notes), set()
         self.machine = answer([ito, "bench", "machine", "--quiet", "--json"])

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures ito beside its peers on this machine, prints one table, and puts it into docs/performance.md.
 
-    performance.py BUILD_FOLDER [--quick] [--alone] [--page FILE]
+    performance.py BUILD_FOLDER [--quick] [--rounds N] [--alone] [--page FILE]
 
---quick takes some minutes instead of most of an hour: one round, no compiled peers, small sizes; it leaves the page alone.
---alone leaves the peers out. --page names another page, and one to write after --quick. All numbers stay in
-BUILD_FOLDER/bench/results.json.
+--quick takes some minutes instead of more than an hour: no compiled peers, small sizes; it leaves the page alone. --rounds
+says how often networks are measured (default 2, quick 1). --alone leaves the peers out. --page names another page, and one to
+write after --quick. All numbers stay in BUILD_FOLDER/bench/results.json.
 """
 import argparse
 import json
@@ -19,16 +19,17 @@ SMALL, MODEL = "recipes/fashion/ddpmpp_vp.yaml", "models/fashion.safetensors"
 # name in the table, recipe, batch
 NETWORKS = [("DDPM++", DDPMPP, 8), ("DDPM++", DDPMPP, 1), ("NCSN++", NCSNPP, 8), ("NCSN++", NCSNPP, 1),
             ("small", SMALL, 64), ("small", SMALL, 1)]
+COMPILED = [("DDPM++", 8), ("small", 64)]  # compiling takes minutes
 TIMES = [("forward", "forward_s_per_image"), ("training step", "train_step_s_per_image")]  # keys of ito's JSON and peers'
 SAMPLE_STEPS = 50  # of the cold start: the fewest, rounded, that the VP chain allows are 20
 
 
 def networks(bench, precisions):
     """Forward and training of the networks, ito and peers in turns; memory and the sampler's step in the first round."""
-    rounds, runs = (1, 2) if bench.quick else (2, 3)
+    runs = 2 if bench.quick else 3
     for name, recipe, batch in NETWORKS[::2] if bench.quick else NETWORKS:
         folder = bench.prepare(recipe)
-        for turn in range(rounds):
+        for turn in range(bench.rounds):
             for precision in precisions:
                 row = (name, batch, precision)
                 options = ["--batch", batch, "--runs", runs, *(["--precision", precision] if precision != "f32" else [])]
@@ -36,7 +37,7 @@ def networks(bench, precisions):
                 result = bench.network(recipe, *options, *([] if first else ["--no-limit", "--only", "forward,train"]))
                 keep_network(bench, row, result)
                 works = ["forward", "train"] if batch > 1 else ["forward"]  # batch 1 is for inference
-                for column, path, variant in bench.peers.variants(precision, works, compiled=first):
+                for column, path, variant in bench.peers.variants(precision, works, compiled=first and (name, batch) in COMPILED):
                     answer = bench.peer(recipe, folder, path, [*variant, "--batch", batch, "--runs", runs])
                     keep_peer(bench, row, column, answer)
 
@@ -101,7 +102,7 @@ def one_peer(bench, row, recipe, folder, *options):
 def scaling(bench):
     name, recipe, batch = ("small", SMALL, 64) if bench.quick else ("DDPM++", DDPMPP, 8)
     folder = bench.prepare(recipe)
-    for _ in range(1 if bench.quick else 2):
+    for _ in range(bench.rounds):
         for threads in [1, 2]:
             row = (f"{name}, {threads} thread{'s' if threads > 1 else ''}", batch, "f32")
             forward_and_training(bench, row, recipe, "--batch", batch, "--runs", 2, "--threads", threads)
@@ -128,12 +129,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--rounds", type=int)
     parser.add_argument("--alone", action="store_true")
     parser.add_argument("--page")
     arguments = parser.parse_args()
     build = os.path.abspath(arguments.build)
     page = arguments.page or (None if arguments.quick else os.path.join(measure.ROOT, "docs/performance.md"))
     bench = measure.Bench(os.path.join(build, "ito"), os.path.join(build, "bench"), arguments.quick, arguments.alone)
+    bench.rounds = arguments.rounds or bench.rounds
     busy = os.getloadavg()[0]
     if busy > 1:
         bench.note(f"the machine does other work (load {busy:.1f}): figures are worse than they could be")

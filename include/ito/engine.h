@@ -213,9 +213,9 @@ ito_isa ito_isa_detect(void); /* the best this processor runs */
 
 /* Which implementation of each convolution was the fastest on this machine. A plan made with a tuning looks
  * its convolutions up by processor, version of oneDNN, threads, precision and shape, and times those that are
- * missing: forward and both gradients, direct and Winograd, in the layouts of the plan and in others with the
- * conversions that they need. That takes as long as a few runs of the plan, once; the table outlives the
- * program as a text:
+ * missing: forward and both gradients, our own Winograd kernel and oneDNN's implementations, in the layouts
+ * of the plan and in others with the conversions that they need. That takes as long as a few runs of the
+ * plan, once; the table outlives the program as a text:
  *
  *   ito_tuning_create(&t, err);
  *   if (ito_file_read(path, ITO_TUNING_BYTES, &text, NULL, NULL) == ITO_OK) ito_tuning_add(t, text, NULL);
@@ -279,7 +279,7 @@ void ito_workspace_touch(ito_workspace *ws);
 ito_status ito_plan_run(const ito_plan *p, ito_workspace *ws, ito_error *err);
 
 typedef struct ito_profile_row {
-    const char *kind; /* op and kernel: "conv2d jit_wino_4x3:avx512_core" */
+    const char *kind; /* op and kernel: "conv2d ito_winograd", "conv2d jit_1x1:avx512_core" */
     int64_t calls;
     double seconds, flops, bytes;
 } ito_profile_row;
