@@ -11,35 +11,6 @@
 
 /* ---- products of matrices ---- */
 
-/* C += A B or C = A B: A [m, k] with strides am and ak, B [k, n] and C [m, n] with rows ldb and ldc apart. */
-typedef struct product {
-    const float *a, *b;
-    float *c;
-    int64_t am, ak, ldb, ldc, m, n, k;
-    bool add;
-} product;
-
-/* TILE rows, or fewer, of two vectors at row i, column j. */
-static inline __attribute__((always_inline)) void tile_of(const product *p, int64_t i, int64_t j, int rows) {
-    const float *a = p->a + i * p->am, *b = p->b + j;
-    float *c = p->c + i * p->ldc + j;
-    vector sum[TILE][2];
-    for (int r = 0; r < rows; r++)
-        for (int v = 0; v < 2; v++)
-            sum[r][v] = p->add ? *(const vector *)(c + r * p->ldc + v * WIDE) : (vector){0};
-    for (int64_t l = 0; l < p->k; l++) {
-        const vector left = *(const vector *)(b + l * p->ldb);
-        const vector right = *(const vector *)(b + l * p->ldb + WIDE);
-        for (int r = 0; r < rows; r++) {
-            float x = a[r * p->am + l * p->ak];
-            sum[r][0] += left * x;
-            sum[r][1] += right * x;
-        }
-    }
-    for (int r = 0; r < rows; r++)
-        for (int v = 0; v < 2; v++) *(vector *)(c + r * p->ldc + v * WIDE) = sum[r][v];
-}
-
 /* What no tile covers: columns from j on. */
 static void edge(const product *p, int64_t j) {
     for (int64_t i = 0; i < p->m; i++)

@@ -27,12 +27,13 @@ enum {
     TAPS = 9,
     PANEL = 2 * WIDE, /* columns of a product of matrices */
     STRIP = ITO__WINOGRAD_STRIP,
-    SPAN = ITO__WINOGRAD_SPAN / TILE * TILE,
+    SPAN = ITO__WINOGRAD_SPAN,
+    WHOLE = SPAN / TILE * TILE, /* tiles of a span that fill tiles of a product */
     DEPTH = ITO__WINOGRAD_DEPTH,
     /* Floats from point to point. */
-    PATCH_STEP = ITO__WINOGRAD_SPAN * DEPTH + ITO__WINOGRAD_APART,
+    PATCH_STEP = SPAN * DEPTH + ITO__WINOGRAD_APART,
     KERNEL_STEP = STRIP * DEPTH + ITO__WINOGRAD_APART,
-    PRODUCT_STEP = ITO__WINOGRAD_SPAN * STRIP + ITO__WINOGRAD_APART
+    PRODUCT_STEP = SPAN * STRIP + ITO__WINOGRAD_APART
 };
 
 /* The transforms evaluate polynomials at 0, +-5/8, +-3/2 and infinity. Of the points whose squares are short
@@ -102,19 +103,19 @@ static inline __attribute__((always_inline)) void patch_points(vector d[PATCH]) 
 
 /* WIDE channels from x on of the patch that makes the tile at `at`; out: the first of POINTS numbers. */
 static inline void transform_patch(const winograd *p, const element *x, corner at, float *restrict out) {
-    static const element outside[PATCH * ITO__WINOGRAD_BLOCK];
+    static const element outside[PATCH * ITO__WINOGRAD_BLOCK]; /* rows of zeros */
     const int64_t height = p->of.height, width = p->of.width;
     const element *rows[PATCH];
     vector patch[PATCH][PATCH];
     for (int i = 0; i < PATCH; i++) {
         const int64_t row = at.row + i - 1;
-        rows[i] = row >= 0 && row < height ? x + (row * width + at.column - 1) * p->block : outside;
+        rows[i] = row >= 0 && row < height ? x + (row * width + at.column) * p->block : outside + p->block;
     }
     for (int j = 0; j < PATCH; j++) {
         const int64_t column = at.column + j - 1;
         vector d[PATCH] = {{0}};
         if (column >= 0 && column < width)
-            for (int i = 0; i < PATCH; i++) d[i] = load_vector(rows[i] + j * p->block);
+            for (int i = 0; i < PATCH; i++) d[i] = load_vector(rows[i] + (j - 1) * p->block);
         patch_points(d);
         for (int i = 0; i < PATCH; i++) patch[i][j] = d[i];
     }
@@ -124,15 +125,14 @@ static inline void transform_patch(const winograd *p, const element *x, corner a
     }
 }
 
-/* `count` of `most` tiles from `tile` on, `depth` channels from `channel` on:
- * [POINTS, depth / WIDE, most, WIDE]. Other tiles are left alone: no row of a product looks at another. */
-static void transform_patches(const winograd *p, int64_t tile, int64_t count, int64_t most, int64_t channel,
-                              int64_t depth, float *out) {
+/* `count` tiles from `tile` on, `depth` channels from `channel` on: [POINTS, count, apart], of which `depth`
+ * are written. */
+static void transform_patches(const winograd *p, int64_t tile, int64_t count, int64_t channel, int64_t depth,
+                              int64_t apart, float *out) {
     for (int64_t t = 0; t < count; t++) {
         const corner at = corner_of(&p->of, tile + t);
         for (int64_t c = 0; c < depth; c += WIDE)
-            transform_patch(p, p->x + plane_of(p, at.image, p->of.in, channel + c), at,
-                            out + c * most + t * WIDE);
+            transform_patch(p, p->x + plane_of(p, at.image, p->of.in, channel + c), at, out + t * apart + c);
     }
 }
 
@@ -197,9 +197,8 @@ static void gather_kernels(const winograd *p, int64_t from, int64_t to, float *o
             for (int half = 0; half < PANEL; half += WIDE) {
                 const float *rows = w + half * p->to + k;
                 transpose(rows, p->to, out + k * PANEL + half, PANEL);
-                for (int l = 0; l < WIDE;
-                     l++) /* for the next channels: no stream is long enough to be seen */
-                    __builtin_prefetch(rows + l * p->to + TAPS * WIDE);
+                /* For the next channels: no stream is long enough for the processor to see it. */
+                for (int l = 0; l < WIDE; l++) __builtin_prefetch(rows + l * p->to + TAPS * WIDE);
             }
         return;
     }
@@ -221,39 +220,23 @@ static void transform_kernels(const winograd *p, int64_t from, int64_t depth, in
 
 /* ---- products ---- */
 
-/* TILE rows of one point: m [TILE, PANEL] += v [TILE, WIDE] u [WIDE, PANEL], and so on for `depth` channels,
- * WIDE at a time. */
-static inline void multiply_rows(const float *v, const float *u, int64_t depth, bool add, float *m) {
-    vector sum[TILE][2];
-    for (int r = 0; r < TILE; r++)
-        for (int half = 0; half < 2; half++)
-            sum[r][half] = add ? *(const vector *)(m + r * PANEL + half * WIDE) : (vector){0};
-    for (int64_t c = 0; c < depth; c += WIDE) {
-        for (int k = 0; k < WIDE; k++) {
-            const vector left = *(const vector *)(u + k * PANEL),
-                         right = *(const vector *)(u + k * PANEL + WIDE);
-            for (int r = 0; r < TILE; r++) {
-                const float x = v[r * WIDE + k];
-                sum[r][0] += left * x;
-                sum[r][1] += right * x;
-            }
-        }
-        v += SPAN * WIDE;
-        u += WIDE * PANEL;
-    }
-    for (int r = 0; r < TILE; r++)
-        for (int half = 0; half < 2; half++) *(vector *)(m + r * PANEL + half * WIDE) = sum[r][half];
-}
-
-/* Every point: products [POINTS, strip / PANEL, SPAN, PANEL]. */
+/* Every point: products [POINTS, strip / PANEL, SPAN, PANEL] of patches [POINTS, SPAN, DEPTH] and kernels
+ * [POINTS, strip / PANEL, DEPTH, PANEL]. The last tile may reach into rows that are nobody's. */
 static void multiply_points(const winograd *p, const float *patches, const float *kernels, int64_t count,
                             int64_t depth, bool add, float *products) {
     for (int point = 0; point < POINTS; point++)
-        for (int64_t c = 0; c < p->strip; c += PANEL)
-            for (int64_t t = 0; t < count; t += TILE)
-                multiply_rows(patches + point * PATCH_STEP + t * WIDE,
-                              kernels + point * KERNEL_STEP + c * DEPTH, depth, add,
-                              products + point * PRODUCT_STEP + c * SPAN + t * PANEL);
+        for (int64_t c = 0; c < p->strip; c += PANEL) {
+            const product q = {.a = patches + point * PATCH_STEP,
+                               .am = DEPTH,
+                               .ak = 1,
+                               .b = kernels + point * KERNEL_STEP + c * DEPTH,
+                               .ldb = PANEL,
+                               .c = products + point * PRODUCT_STEP + c * SPAN,
+                               .ldc = PANEL,
+                               .k = depth,
+                               .add = add};
+            for (int64_t t = 0; t < count; t += TILE) tile_of(&q, t, 0, TILE);
+        }
 }
 
 /* ---- results ---- */
@@ -303,10 +286,10 @@ static inline int64_t least(int64_t a, int64_t b) {
 
 static void make_unit(const winograd *p, int64_t tile, int64_t first, float *patches) {
     float *kernels = patches + POINTS * PATCH_STEP, *products = kernels + POINTS * KERNEL_STEP;
-    const int64_t count = least(SPAN, p->of.tiles - tile);
+    const int64_t count = least(WHOLE, p->of.tiles - tile);
     for (int64_t from = 0; from < p->of.in; from += DEPTH) {
         const int64_t depth = least(DEPTH, p->of.in - from);
-        transform_patches(p, tile, count, SPAN, from, depth, patches);
+        transform_patches(p, tile, count, from, depth, DEPTH, patches);
         for (int64_t c = 0; c < p->strip; c += PANEL)
             transform_kernels(p, from, depth, first + c, kernels + c * DEPTH);
         multiply_points(p, patches, kernels, count, depth, from > 0, products);
@@ -317,10 +300,10 @@ static void make_unit(const winograd *p, int64_t tile, int64_t first, float *pat
 
 static void k_winograd(const ito__call *c) {
     const winograd p = winograd_of(c);
-    const int64_t strips = p.of.out / p.strip, spans = (p.of.tiles + SPAN - 1) / SPAN;
+    const int64_t strips = p.of.out / p.strip, spans = (p.of.tiles + WHOLE - 1) / WHOLE;
 #pragma omp parallel for num_threads(threads_of(c))
     for (int64_t u = 0; u < strips * spans; u++)
-        make_unit(&p, u / strips * SPAN, u % strips * p.strip,
+        make_unit(&p, u / strips * WHOLE, u % strips * p.strip,
                   (float *)c->scratch + omp_get_thread_num() * ITO__WINOGRAD_FLOATS);
 }
 

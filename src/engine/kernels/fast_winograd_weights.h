@@ -13,11 +13,9 @@
 
 #include "engine/kernels/fast_winograd.h"
 
-enum {
-    GROUP = WIDE > 8 ? 8 : 4,   /* rows of a product: channels of the image, of one register of a patch */
-    TILES = ITO__WINOGRAD_DEPTH /* tiles at a time; memory is that of the forward pass, with the roles of
-                                   tiles and channels of the image exchanged */
-};
+/* Tiles at a time: memory is that of the forward pass, with the roles of tiles and channels of the image
+ * exchanged. */
+enum { TILES = DEPTH };
 
 typedef struct weights_gradient {
     winograd forward; /* weights NULL */
@@ -77,33 +75,25 @@ static void transform_tiles(const weights_gradient *g, int64_t tile, int64_t cou
     }
 }
 
-/* GROUP rows of one point: m [GROUP, PANEL] += v^T [GROUP, count] u [count, PANEL]. */
-static inline void multiply_group(const float *v, const float *u, int64_t count, bool add, float *m) {
-    vector sum[GROUP][2];
-    for (int r = 0; r < GROUP; r++)
-        for (int half = 0; half < 2; half++)
-            sum[r][half] = add ? *(const vector *)(m + r * PANEL + half * WIDE) : (vector){0};
-    for (int64_t t = 0; t < count; t++) {
-        const vector left = *(const vector *)(u + t * PANEL), right = *(const vector *)(u + t * PANEL + WIDE);
-        for (int r = 0; r < GROUP; r++) {
-            const float x = v[t * WIDE + r];
-            sum[r][0] += left * x;
-            sum[r][1] += right * x;
-        }
-    }
-    for (int r = 0; r < GROUP; r++)
-        for (int half = 0; half < 2; half++) *(vector *)(m + r * PANEL + half * WIDE) = sum[r][half];
-}
-
-/* Every point: products [POINTS, strip / PANEL, SPAN, PANEL], of which `rows` are used. */
+/* Every point: products [POINTS, strip / PANEL, SPAN, PANEL] of patches [POINTS, TILES, SPAN], transposed,
+ * and tiles [POINTS, strip / PANEL, TILES, PANEL]; of SPAN channels `rows` are used. */
 static void multiply_tiles(const weights_gradient *g, const float *patches, const float *tiles, int64_t count,
                            bool add, float *products) {
     for (int point = 0; point < POINTS; point++)
-        for (int64_t c = 0; c < g->forward.strip; c += PANEL)
-            for (int64_t r = 0; r < g->rows; r += GROUP)
-                multiply_group(patches + point * PATCH_STEP + r / WIDE * WIDE * TILES + r % WIDE,
-                               tiles + point * KERNEL_STEP + c * TILES, count, add,
-                               products + point * PRODUCT_STEP + c * ITO__WINOGRAD_SPAN + r * PANEL);
+        for (int64_t c = 0; c < g->forward.strip; c += PANEL) {
+            const product q = {.a = patches + point * PATCH_STEP,
+                               .am = 1,
+                               .ak = SPAN,
+                               .b = tiles + point * KERNEL_STEP + c * TILES,
+                               .ldb = PANEL,
+                               .c = products + point * PRODUCT_STEP + c * SPAN,
+                               .ldc = PANEL,
+                               .k = count,
+                               .add = add};
+            int64_t r = 0;
+            for (; r + TILE <= g->rows; r += TILE) tile_of(&q, r, 0, TILE);
+            for (; r < g->rows; r += 2) tile_of(&q, r, 0, 2);
+        }
 }
 
 /* G^T u */
@@ -134,7 +124,7 @@ static void write_block(const weights_gradient *g, int64_t from, int64_t first, 
     float kernels[WIDE * TAPS][PANEL];
     for (int64_t c = 0; c < g->forward.strip; c += PANEL)
         for (int64_t r = 0; r < g->rows; r += WIDE) {
-            const float *m = products + c * ITO__WINOGRAD_SPAN + r * PANEL;
+            const float *m = products + c * SPAN + r * PANEL;
             float *w = g->dw + (first + c) * g->forward.to + (from + r) * TAPS;
             for (int k = 0; k < WIDE; k++)
                 for (int half = 0; half < PANEL; half += WIDE)
@@ -154,17 +144,20 @@ static void multiply_block(const weights_gradient *g, int64_t from, int64_t firs
     float *tiles = patches + POINTS * PATCH_STEP;
     for (int64_t t = begin; t < end; t += TILES) {
         const int64_t count = least(TILES, end - t);
-        transform_patches(&g->forward, t, count, TILES, from, g->rows, patches);
+        transform_patches(&g->forward, t, count, from, g->rows, SPAN, patches);
         transform_tiles(g, t, count, first, tiles);
         multiply_tiles(g, patches, tiles, count, t > begin, products);
     }
 }
 
 static void add_parts(const weights_gradient *g, float *products) {
-    for (int64_t part = 1; part < g->parts; part++) {
-        const float *other = products + part * POINTS * PRODUCT_STEP;
-        SIMD for (int64_t i = 0; i < POINTS * PRODUCT_STEP; i++) products[i] += other[i];
-    }
+    for (int64_t part = 1; part < g->parts; part++)
+        for (int point = 0; point < POINTS; point++)
+            for (int64_t c = 0; c < g->forward.strip; c += PANEL) {
+                float *sum = products + point * PRODUCT_STEP + c * SPAN;
+                const float *other = sum + part * POINTS * PRODUCT_STEP;
+                SIMD for (int64_t i = 0; i < g->rows * PANEL; i++) sum[i] += other[i];
+            }
 }
 
 static void k_winograd_weights(const ito__call *c) {

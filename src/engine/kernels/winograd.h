@@ -28,7 +28,7 @@ enum {
         ITO__WINOGRAD_PRODUCTS +
         ITO__WINOGRAD_POINTS *
             ((ITO__WINOGRAD_SPAN + ITO__WINOGRAD_STRIP) * ITO__WINOGRAD_DEPTH + 2 * ITO__WINOGRAD_APART),
-    ITO__WINOGRAD_UNITS = 16 /* units of work that the gradient by the weights has at least, if it can */
+    ITO__WINOGRAD_UNITS = 8 /* units of work that the gradient by the weights has at least, if it can */
 };
 
 /* The convolution that the kernel computes: of the image, or, for GRAD_X, of the gradient by the result. */
