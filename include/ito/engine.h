@@ -288,8 +288,8 @@ typedef struct ito_profile_row {
 const ito_profile_row *ito_workspace_profile(ito_workspace *ws, int *count);
 
 /* The convolution-only limit of one run of the plan: every convolution and convolution gradient in it, alone,
- * at the fastest of oneDNN's implementations, layouts as that one likes best. Measured now; takes seconds to
- * minutes. */
+ * by the fastest implementation, ours or one of oneDNN's with the layouts that it likes best. Measured now;
+ * takes seconds to minutes. */
 ito_status ito_conv_limit(const ito_plan *p, double *seconds, ito_error *err);
 
 /* ---- parameters: one block of named float tensors, in graph order

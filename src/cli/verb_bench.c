@@ -111,7 +111,7 @@ const cli_verb cli_verb_bench = {
         "forward, "
         "gradient with respect to the input (forward included), training step (forward, backward, Adam, "
         "EMA), and a step of a predictor-corrector sampler. Prints the median seconds per image, GFLOP/s, "
-        "what the convolutions alone would take, each at the fastest of oneDNN's implementations, what the "
+        "what the convolutions alone would take, each by the fastest implementation, what the "
         "sampler's step takes beside the network, and memory. No data set is needed.\n\n"
         "samplers: quality against score calls, for every sampler. For a density such as gmm:8gaussians, KL "
         "divergence and 2-Wasserstein distance from exact samples; for an image model, the Frechet distance "

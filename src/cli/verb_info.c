@@ -65,7 +65,8 @@ static ito_status training_bytes(const facts *f, const ito_plan_options *plan, i
 typedef ito_status count_bytes(const facts *f, const ito_plan_options *plan, int64_t batch, double *bytes,
                                ito_error *err);
 
-/* The slope is taken past the few images at which oneDNN changes to kernels with larger weights. */
+/* The slope is taken past the few images at which convolutions change from packed weights to Winograd, which
+ * has none. */
 static ito_status count(const facts *f, const ito_plan_options *plan, count_bytes *bytes_of, double *bytes,
                         double *of_image, ito_error *err) {
     const int64_t many = f->batch > 8 ? f->batch : 8;
