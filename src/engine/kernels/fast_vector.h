@@ -14,13 +14,18 @@
  * registers. */
 #if defined(__AVX512F__)
 enum { WIDE = 16, TILE = 8 };
+#define EACH_LANE(f, d) EIGHT_LANES(f, 0, d), EIGHT_LANES(f, 8, d)
 #elif defined(__AVX2__)
 enum { WIDE = 8, TILE = 6 };
+#define EACH_LANE(f, d) EIGHT_LANES(f, 0, d)
 #else
 enum { WIDE = 4, TILE = 4 };
+#define EACH_LANE(f, d) FOUR_LANES(f, 0, d)
 #endif
+/* f(l, d) of every lane l: compilers want the lanes of a shuffle as a list of constants. */
+#define FOUR_LANES(f, l, d)  f(l, d), f(l + 1, d), f(l + 2, d), f(l + 3, d)
+#define EIGHT_LANES(f, l, d) FOUR_LANES(f, l, d), FOUR_LANES(f, l + 4, d)
 typedef float vector __attribute__((vector_size(WIDE * sizeof(float)), aligned(4), may_alias));
-typedef int32_t lane_numbers __attribute__((vector_size(WIDE * sizeof(int32_t)))); /* which of a register */
 
 /* WIDE elements of an image, and back. */
 #ifdef BFLOAT16

@@ -163,29 +163,29 @@ static inline void transform_kernel(const float *kernel, float *restrict out) {
     }
 }
 
-/* Exchanges bit d of the rows with bit d of the lanes; all bits in turn transpose. */
-static inline __attribute__((always_inline)) void exchange(vector x[WIDE], const int d) {
-    lane_numbers even, odd;
-    for (int l = 0; l < WIDE; l++) {
-        even[l] = l & d ? WIDE + l - d : l;
-        odd[l] = l & d ? WIDE + l : l + d;
+/* Exchanges bit d of the number of a row with bit d of that of a lane; all bits in turn transpose. */
+#define FROM_EVEN(l, d) ((l) & (d) ? WIDE + (l) - (d) : (l))
+#define FROM_ODD(l, d)  ((l) & (d) ? WIDE + (l) : (l) + (d))
+#define EXCHANGE(x, d)                                                                                       \
+    for (int i = 0; i < WIDE; i++) {                                                                         \
+        if (i & (d)) continue;                                                                               \
+        const vector even = x[i], odd = x[i + (d)];                                                          \
+        x[i] = __builtin_shufflevector(even, odd, EACH_LANE(FROM_EVEN, d));                                  \
+        x[i + (d)] = __builtin_shufflevector(even, odd, EACH_LANE(FROM_ODD, d));                             \
     }
-    for (int i = 0; i < WIDE; i++) {
-        if (i & d) continue;
-        const vector a = x[i], b = x[i + d];
-        x[i] = __builtin_shuffle(a, b, even);
-        x[i + d] = __builtin_shuffle(a, b, odd);
-    }
-}
 
 /* WIDE rows of WIDE numbers become columns. */
 static inline void transpose(const float *rows, int64_t from, float *columns, int64_t to) {
     vector x[WIDE];
     for (int l = 0; l < WIDE; l++) x[l] = *(const vector *)(rows + l * from);
-    exchange(x, 1);
-    exchange(x, 2);
-    if (WIDE > 4) exchange(x, 4);
-    if (WIDE > 8) exchange(x, 8);
+    EXCHANGE(x, 1)
+    EXCHANGE(x, 2)
+#if defined(__AVX2__)
+    EXCHANGE(x, 4)
+#endif
+#if defined(__AVX512F__)
+    EXCHANGE(x, 8)
+#endif
     for (int l = 0; l < WIDE; l++) *(vector *)(columns + l * to) = x[l];
 }
 
