@@ -3,8 +3,9 @@
  * ito_tuning: its text, and when a plan looks up, measures, or does neither. That every implementation which
  * it may choose computes the same is the business of tests/ops/test_conv_choices.
  */
-#include "engine/tuning.h"
+#include "engine/conv_tuned.h"
 
+#include <omp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -222,6 +223,28 @@ static void a_choice_that_does_not_exist_is_measured_anew(void **state) {
     ito_graph_free(s.g);
 }
 
+/* By the name of the work: timings on two threads would wait for a machine that leaves both alone. */
+static void a_number_of_threads_is_part_of_the_question(void **state) {
+    (void)state;
+    setting s = begin();
+    ito_tuning *t = new_tuning();
+    ito_error err = {0};
+    ito_plan *p;
+    char one[ITO__TUNING_KEY], two[ITO__TUNING_KEY], again[ITO__TUNING_KEY];
+    require(ito_plan_create(s.g, 1, s.outputs, NULL, &p, &err), &err);
+    omp_set_num_threads(1);
+    ito__name_conv_work(p, t, s.outputs[0], one);
+    omp_set_num_threads(2);
+    ito__name_conv_work(p, t, s.outputs[0], two);
+    omp_set_num_threads(1);
+    ito__name_conv_work(p, t, s.outputs[0], again);
+    assert_string_not_equal(one, two);
+    assert_string_equal(one, again);
+    ito_plan_free(p);
+    ito_tuning_free(t);
+    ito_graph_free(s.g);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_text_comes_back_as_it_went),
@@ -229,6 +252,7 @@ int main(void) {
         cmocka_unit_test(damaged_texts_are_refused_whole),
         cmocka_unit_test(a_table_forgets_its_oldest_entries_and_its_text_stays_small),
         cmocka_unit_test(every_shape_is_measured_once),
+        cmocka_unit_test(a_number_of_threads_is_part_of_the_question),
         cmocka_unit_test(exact_plans_plans_of_sizes_and_lookers_measure_nothing),
         cmocka_unit_test(a_choice_that_does_not_exist_is_measured_anew),
     };
