@@ -73,7 +73,7 @@ void ito__conv_candidates_find(const ito_plan *p, const ito_node *n, ito__conv_s
                                ito__conv_candidates *out) {
     ito__conv_way ways[ITO__CONV_WAYS];
     const int count = ito__conv_ways(p, ways);
-    const ito__conv_candidate own = {.way = {dnnl_convolution_winograd, dnnl_f32, false}};
+    const ito__conv_candidate own = {.way = ITO__OWN_WAY};
     out->count = 0;
     if (ito__winograd_fits(p, n)) out->of[out->count++] = own;
     for (int i = 0; i < count && out->count < ITO__CONV_CANDIDATES; i++) {

@@ -68,7 +68,7 @@ static bool seek(void *self, dnnl_primitive_desc_t pd) {
 
 /* Empty when there is nothing of that name for the node. */
 static ito__conv_code make_choice(const ito_plan *p, const ito_node *n, const char *choice) {
-    seeker s = {.choice = choice, .way = {dnnl_convolution_winograd, dnnl_f32, false}};
+    seeker s = {.choice = choice, .way = ITO__OWN_WAY};
     ito__conv_way ways[ITO__CONV_WAYS];
     if (is_choice(&s, NULL)) return (ito__conv_code){.own = ito__winograd_fits(p, n)};
     const int n_ways = ito__conv_ways(p, ways);

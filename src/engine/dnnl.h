@@ -71,6 +71,7 @@ typedef struct ito__conv_way {
     dnnl_data_type_t type; /* of what is multiplied */
     bool open;             /* layouts are oneDNN's choice, not ours */
 } ito__conv_way;
+#define ITO__OWN_WAY ((ito__conv_way){dnnl_convolution_winograd, dnnl_f32, false}) /* of our own kernel */
 /* Walks oneDNN's implementations of a convolution op in one way, calling visit for each until it returns
  * true; visit owns pd. */
 void ito__conv_implementations(const ito_plan *p, const ito_node *n, ito__conv_way way,
