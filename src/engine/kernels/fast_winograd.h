@@ -28,7 +28,6 @@ enum {
     PANEL = 2 * WIDE, /* columns of a product of matrices */
     STRIP = ITO__WINOGRAD_STRIP,
     SPAN = ITO__WINOGRAD_SPAN,
-    WHOLE = SPAN / TILE * TILE, /* tiles of a span that fill tiles of a product */
     DEPTH = ITO__WINOGRAD_DEPTH,
     /* Floats from point to point. */
     PATCH_STEP = SPAN * DEPTH + ITO__WINOGRAD_APART,
@@ -220,22 +219,27 @@ static void transform_kernels(const winograd *p, int64_t from, int64_t depth, in
 
 /* ---- products ---- */
 
-/* Every point: products [POINTS, strip / PANEL, SPAN, PANEL] of patches [POINTS, SPAN, DEPTH] and kernels
- * [POINTS, strip / PANEL, DEPTH, PANEL]. The last tile may reach into rows that are nobody's. */
-static void multiply_points(const winograd *p, const float *patches, const float *kernels, int64_t count,
-                            int64_t depth, bool add, float *products) {
+/* Of every point the product of a left matrix, `rows` by k with strides am and ak, and a right one, k by
+ * strip in panels [strip / PANEL, DEPTH, PANEL]: products [POINTS, strip / PANEL, SPAN, PANEL]. The last tile
+ * may reach into rows that are nobody's. */
+static inline __attribute__((always_inline)) void multiply_points(const float *left, int64_t am, int64_t ak,
+                                                                  int64_t rows, const float *right,
+                                                                  int64_t strip, int64_t k, bool add,
+                                                                  float *products) {
     for (int point = 0; point < POINTS; point++)
-        for (int64_t c = 0; c < p->strip; c += PANEL) {
-            const product q = {.a = patches + point * PATCH_STEP,
-                               .am = DEPTH,
-                               .ak = 1,
-                               .b = kernels + point * KERNEL_STEP + c * DEPTH,
+        for (int64_t c = 0; c < strip; c += PANEL) {
+            const product q = {.a = left + point * PATCH_STEP,
+                               .am = am,
+                               .ak = ak,
+                               .b = right + point * KERNEL_STEP + c * DEPTH,
                                .ldb = PANEL,
                                .c = products + point * PRODUCT_STEP + c * SPAN,
                                .ldc = PANEL,
-                               .k = depth,
+                               .k = k,
                                .add = add};
-            for (int64_t t = 0; t < count; t += TILE) tile_of(&q, t, 0, TILE);
+            int64_t r = 0;
+            for (; r < rows && r + TILE <= SPAN; r += TILE) tile_of(&q, r, 0, TILE);
+            for (; r < rows; r += 2) tile_of(&q, r, 0, 2);
         }
 }
 
@@ -286,13 +290,13 @@ static inline int64_t least(int64_t a, int64_t b) {
 
 static void make_unit(const winograd *p, int64_t tile, int64_t first, float *patches) {
     float *kernels = patches + POINTS * PATCH_STEP, *products = kernels + POINTS * KERNEL_STEP;
-    const int64_t count = least(WHOLE, p->of.tiles - tile);
+    const int64_t count = least(SPAN, p->of.tiles - tile);
     for (int64_t from = 0; from < p->of.in; from += DEPTH) {
         const int64_t depth = least(DEPTH, p->of.in - from);
         transform_patches(p, tile, count, from, depth, DEPTH, patches);
         for (int64_t c = 0; c < p->strip; c += PANEL)
             transform_kernels(p, from, depth, first + c, kernels + c * DEPTH);
-        multiply_points(p, patches, kernels, count, depth, from > 0, products);
+        multiply_points(patches, DEPTH, 1, count, kernels, p->strip, depth, from > 0, products);
     }
     for (int64_t c = 0; c < p->strip; c += PANEL)
         transform_results(p, tile, count, first + c, products + c * SPAN);
@@ -300,10 +304,10 @@ static void make_unit(const winograd *p, int64_t tile, int64_t first, float *pat
 
 static void k_winograd(const ito__call *c) {
     const winograd p = winograd_of(c);
-    const int64_t strips = p.of.out / p.strip, spans = (p.of.tiles + WHOLE - 1) / WHOLE;
+    const int64_t strips = p.of.out / p.strip, spans = (p.of.tiles + SPAN - 1) / SPAN;
 #pragma omp parallel for num_threads(threads_of(c))
     for (int64_t u = 0; u < strips * spans; u++)
-        make_unit(&p, u / strips * WHOLE, u % strips * p.strip,
+        make_unit(&p, u / strips * SPAN, u % strips * p.strip,
                   (float *)c->scratch + omp_get_thread_num() * ITO__WINOGRAD_FLOATS);
 }
 

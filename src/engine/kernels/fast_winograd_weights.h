@@ -75,27 +75,6 @@ static void transform_tiles(const weights_gradient *g, int64_t tile, int64_t cou
     }
 }
 
-/* Every point: products [POINTS, strip / PANEL, SPAN, PANEL] of patches [POINTS, TILES, SPAN], transposed,
- * and tiles [POINTS, strip / PANEL, TILES, PANEL]; of SPAN channels `rows` are used. */
-static void multiply_tiles(const weights_gradient *g, const float *patches, const float *tiles, int64_t count,
-                           bool add, float *products) {
-    for (int point = 0; point < POINTS; point++)
-        for (int64_t c = 0; c < g->forward.strip; c += PANEL) {
-            const product q = {.a = patches + point * PATCH_STEP,
-                               .am = 1,
-                               .ak = SPAN,
-                               .b = tiles + point * KERNEL_STEP + c * TILES,
-                               .ldb = PANEL,
-                               .c = products + point * PRODUCT_STEP + c * SPAN,
-                               .ldc = PANEL,
-                               .k = count,
-                               .add = add};
-            int64_t r = 0;
-            for (; r + TILE <= g->rows; r += TILE) tile_of(&q, r, 0, TILE);
-            for (; r < g->rows; r += 2) tile_of(&q, r, 0, 2);
-        }
-}
-
 /* G^T u */
 static inline __attribute__((always_inline)) void kernel_taps(const vector u[PATCH], vector g[3]) {
     const vector s = (u[1] + u[2]) * NEAR_WEIGHT, d = (u[1] - u[2]) * NEAR_WEIGHT;
@@ -146,7 +125,7 @@ static void multiply_block(const weights_gradient *g, int64_t from, int64_t firs
         const int64_t count = least(TILES, end - t);
         transform_patches(&g->forward, t, count, from, g->rows, SPAN, patches);
         transform_tiles(g, t, count, first, tiles);
-        multiply_tiles(g, patches, tiles, count, t > begin, products);
+        multiply_points(patches, 1, SPAN, g->rows, tiles, g->forward.strip, count, t > begin, products);
     }
 }
 
