@@ -94,6 +94,8 @@ static void lower_kernel(ito__lowering *l, const ito_node *y) {
         return;
     }
     for (int i = 0; i < y->n_in; i++) in[i] = ito__operand(l, y->in[i], block);
+    const int moments = blocked && y->op == ITO__OP_NORM_STATS ? ito__take_moments(l, y->in[0]) : -1;
+    if (moments >= 0) in[0] = moments;
     int out = ito__result(l, y, ito__is_image(p, y->shape) ? block : 1);
     bool plain = !fast || fast == p->plain[y->op];
     int scratch = plain ? -1 : ito__scratch(l, ito__kernel_scratch(y, p->threads), false);
@@ -102,6 +104,8 @@ static void lower_kernel(ito__lowering *l, const ito_node *y) {
     s->kernel = fast ? fast : p->plain[y->op];
     s->block = block;
     s->scratch = scratch;
+    s->moments = moments;
+    if (moments >= 0) s->kind = "norm_stats of moments";
     s->flops = attention_flops(y);
     p->flops += s->constant ? 0 : s->flops;
 }

@@ -34,6 +34,7 @@ static void find_lifetimes(ito_plan *p) {
         for (int k = 0; k < s->n_in; k++) touch(p, s->in[k], i);
         touch(p, s->out, i);
         touch(p, s->scratch, i);
+        touch(p, s->moments, i);
     }
 }
 

@@ -153,6 +153,7 @@ ito__step *ito__add_step(ito__lowering *l, const ito_node *y, int n_in, const in
                      .in = operands,
                      .out = out,
                      .scratch = -1,
+                     .moments = -1,
                      .kind = ito__op_name(y->op)};
     return s;
 }

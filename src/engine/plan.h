@@ -58,8 +58,8 @@ typedef struct ito__step {
     ito__dnnl_call *dnnl;
     int64_t block;
     int n_in;
-    int *in; /* values; for oneDNN steps too, so that lifetimes need no special case */
-    int out, scratch;
+    int *in;                   /* values; for oneDNN steps too, so that lifetimes need no special case */
+    int out, scratch, moments; /* -1: none */
     double flops;
     const char *kind; /* of profiles: "conv2d jit:avx512_core" */
 } ito__step;
@@ -123,6 +123,8 @@ void ito__fail(ito__lowering *l, ito_status status, const char *format, ...);
 void ito__lower(ito__lowering *l, const ito_node *y);
 /* recompute.c: computes an operand of the backward pass once more, where that is cheaper than its memory. */
 void ito__recompute(ito__lowering *l, const ito_node *x);
+/* moments.c: the moments of image x from the step that makes it, as a value; -1 where it cannot take them. */
+int ito__take_moments(ito__lowering *l, const ito_node *x);
 /* dnnl.c: these add the primitive, its conversions and its packed weights. */
 void ito__lower_conv(ito__lowering *l, const ito_node *y);
 void ito__lower_matmul(ito__lowering *l, const ito_node *y);

@@ -125,7 +125,8 @@ static ito_status run_kernel(ito_workspace *ws, const ito__step *s) {
                       .step = ws->random_step,
                       .first_sample = ws->first_sample,
                       .scratch = s->scratch < 0 ? NULL : value_data(ws, s->scratch),
-                      .threads = ws->plan->threads};
+                      .threads = ws->plan->threads,
+                      .moments = s->moments < 0 ? NULL : value_data(ws, s->moments)};
     s->kernel(&call);
     return ITO_OK;
 }

@@ -7,7 +7,7 @@
 #ifndef ITO_ENGINE_FAST_NORM_H
 #define ITO_ENGINE_FAST_NORM_H
 
-#include "engine/kernels/fast_math.h"
+#include "engine/kernels/fast_moments.h"
 
 typedef struct norm_shape {
     int64_t images, channels, groups, group; /* group: channels in a group */
@@ -33,52 +33,18 @@ static double channel_shift(const ito__call *c, int operands, const norm_shape *
 
 /* ---- statistics ---- */
 
-/* Per lane: the sums of d and of d^2, d = x - shift, over n elements, a multiple of 2 LANES. Even and odd
- * strips have sums of their own, which hides half of the time of an addition. */
-static void moments_of_stretch(const element *x, int64_t n, const float *restrict shift,
-                               float *restrict first, float *restrict second) {
-    float a[LANES] = {0}, b[LANES] = {0}, aa[LANES] = {0}, bb[LANES] = {0};
-    for (int64_t i = 0; i < n; i += 2 * LANES) {
-        SIMD for (int l = 0; l < LANES; l++) {
-            float d = widen(x[i + l]) - shift[l], e = widen(x[i + LANES + l]) - shift[l];
-            a[l] += d;
-            b[l] += e;
-            aa[l] += d * d;
-            bb[l] += e * e;
-        }
+/* The sums of x and of x^2 over each channel of a block, from the image or from what made it: [block, 2]. */
+static void channel_moments(const ito__call *c, const norm_shape *q, int64_t image, int64_t first,
+                            double *moments) {
+    const ito_node *x = c->node->in[0];
+    if (!c->moments) {
+        panel_moments(IN(0) + (image * q->channels + first) * q->pixels, q->pixels, q->block, moments);
+        return;
     }
-    for (int l = 0; l < LANES; l++) {
-        first[l] = a[l] + b[l];
-        second[l] = aa[l] + bb[l];
-    }
-}
-
-/* Per lane: the sums of x and of x^2 over a panel. They are collected in float by stretches, each around the
- * mean of the one before, which is near enough to the values for nothing to cancel; the very first, around
- * its own. */
-static void add_moments(const element *x, int64_t n, double *restrict sum, double *restrict square) {
-    enum { LONG_STRETCH = 4 * STRETCH, STEP = 2 * LANES };
-    float shift[LANES] = {0}, first[LANES], second[LANES];
-    if (n >= STEP) {
-        int64_t start = n < STRETCH ? n / STEP * STEP : STRETCH;
-        moments_of_stretch(x, start, shift, first, second);
-        for (int l = 0; l < LANES; l++) shift[l] = first[l] * ((float)LANES / (float)start);
-    }
-    for (int64_t length; n >= STEP; x += length, n -= length) {
-        length = n < LONG_STRETCH ? n / STEP * STEP : LONG_STRETCH;
-        moments_of_stretch(x, length, shift, first, second);
-        double count = (double)(length / LANES), share = 1 / count;
-        for (int l = 0; l < LANES; l++) {
-            double s = (double)shift[l], d = (double)first[l];
-            sum[l] += count * s + d;
-            square[l] += (count * s + 2 * d) * s + (double)second[l];
-            shift[l] = (float)(s + d * share);
-        }
-    }
-    for (int64_t i = 0; i < n; i++) {
-        double v = (double)widen(x[i]);
-        sum[i % LANES] += v;
-        square[i % LANES] += v * v;
+    memset(moments, 0, (size_t)(2 * q->block) * sizeof *moments);
+    for (int64_t band = 0; band < ito__moment_bands(x); band++) {
+        const double *of_band = c->moments + 2 * ((band * q->images + image) * q->channels + first);
+        for (int64_t i = 0; i < 2 * q->block; i++) moments[i] += of_band[i];
     }
 }
 
@@ -87,14 +53,10 @@ static void span_stats(const ito__call *c, const norm_shape *q, int64_t image, i
     double sum[LANES] = {0}, square[LANES] = {0}, pixels = (double)q->pixels;
     int64_t g = 0, channels = 0; /* the group at hand and how many of its channels are in */
     for (int64_t k = first; k < first + count; k += q->block) {
-        double lane_sum[LANES] = {0}, lane_square[LANES] = {0};
-        add_moments(IN(0) + (image * q->channels + k) * q->pixels, q->length, lane_sum, lane_square);
+        double moments[2 * LANES];
+        channel_moments(c, q, image, k, moments);
         for (int64_t l = 0; l < q->block; l++) {
-            double s = 0, t = 0, shift = channel_shift(c, 1, q, image, k + l);
-            for (int64_t lane = l; lane < LANES; lane += q->block) {
-                s += lane_sum[lane];
-                t += lane_square[lane];
-            }
+            double s = moments[2 * l], t = moments[2 * l + 1], shift = channel_shift(c, 1, q, image, k + l);
             sum[g] += s + pixels * shift;
             square[g] += t + (2 * s + pixels * shift) * shift;
             if (++channels == q->group) {
@@ -117,7 +79,7 @@ static void k_norm_stats(const ito__call *c) {
     int64_t channels = q.group;
     while (channels % q.block) channels += q.group;
     int64_t spans = q.channels / channels;
-#pragma omp parallel for if (q.images * q.channels * q.pixels > PARALLEL)
+#pragma omp parallel for if (!c->moments && q.images * q.channels * q.pixels > PARALLEL)
     for (int64_t u = 0; u < q.images * spans; u++)
         span_stats(c, &q, u / spans, u % spans * channels, channels);
 }

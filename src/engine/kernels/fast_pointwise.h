@@ -7,7 +7,7 @@
 #ifndef ITO_ENGINE_FAST_POINTWISE_H
 #define ITO_ENGINE_FAST_POINTWISE_H
 
-#include "engine/kernels/fast_math.h"
+#include "engine/kernels/fast_moments.h"
 
 /* ---- one operand ---- */
 
@@ -144,7 +144,7 @@ static void binary(const ito__call *c, const binary_loops *f) {
         repeat_lane(c, f, s, small_left);
 }
 
-#define BINARY(name, expression)                                                                             \
+#define LOOPS(name, expression)                                                                              \
     static void name##_full(const element *a, const element *b, element *out, int64_t n, float p, float q) { \
         (void)p, (void)q;                                                                                    \
         SIMD for (int64_t i = 0; i < n; i++) {                                                               \
@@ -162,17 +162,46 @@ static void binary(const ito__call *c, const binary_loops *f) {
         (void)p, (void)q;                                                                                    \
         FOR_LANES(n, float x = widen(a[i + l]); float y = b[l]; out[i + l] = narrow(expression););           \
     }                                                                                                        \
+    static const binary_loops name##_loops = {name##_full, name##_left, name##_right};
+
+#define BINARY(name, expression)                                                                             \
+    LOOPS(name, expression)                                                                                  \
     static void name(const ito__call *c) {                                                                   \
-        static const binary_loops loops = {name##_full, name##_left, name##_right};                          \
-        binary(c, &loops);                                                                                   \
+        binary(c, &name##_loops);                                                                            \
     }
 
-BINARY(k_add, p *x + q * y)
 BINARY(k_mul, x *y)
 BINARY(k_div, x / y)
 BINARY(k_silu_grad, fast_silu_slope(x) * y)
 
+/* ---- the sum of two blocked images, with its moments ---- */
+
+LOOPS(sum, p *x + q * y)
+
+static void add_panels(const ito__call *c) {
+    const ito_shape s = c->node->shape;
+    const int64_t panels = s.dim[0] * s.dim[1] / c->block, length = s.dim[2] * s.dim[3] * c->block;
+    const float p = (float)c->node->attr.affine.a, q = (float)c->node->attr.affine.b;
+#pragma omp parallel for if (panels * length > PARALLEL)
+    for (int64_t u = 0; u < panels; u++) {
+        double *moments = result_moments(c, u);
+        for (int64_t i = u * length, end = i + length, n; i < end; i += n * c->block) {
+            n = next_pixels((end - i) / c->block);
+            sum_full(IN(0) + i, IN(1) + i, OUT + i, n * c->block, p, q);
+            piece_moments(OUT + i, n, c->block, moments);
+        }
+    }
+}
+
+static void k_add(const ito__call *c) {
+    if (c->moments)
+        add_panels(c);
+    else
+        binary(c, &sum_loops);
+}
+
 #undef UNARY
+#undef LOOPS
 #undef BINARY
 
 #endif

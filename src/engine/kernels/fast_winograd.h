@@ -17,6 +17,7 @@
 #ifndef ITO_ENGINE_FAST_WINOGRAD_H
 #define ITO_ENGINE_FAST_WINOGRAD_H
 
+#include "engine/kernels/fast_moments.h"
 #include "engine/kernels/fast_vector.h"
 #include "engine/kernels/winograd.h"
 
@@ -52,6 +53,7 @@ typedef struct winograd {
     const element *x;
     const float *weights, *bias; /* bias NULL: none */
     element *y;
+    double *moments;  /* of y; NULL: not wanted */
     int64_t from, to; /* weights between channels of the image, and of the result */
     bool turned;
 } winograd;
@@ -59,7 +61,8 @@ typedef struct winograd {
 static winograd winograd_of(const ito__call *c) {
     const ito_node *y = c->node;
     const bool gradient = y->op == ITO__OP_CONV2D_GRAD_X;
-    winograd p = {.of = ito__winograd_of(y), .block = c->block, .y = OUT, .turned = gradient};
+    winograd p = {
+        .of = ito__winograd_of(y), .block = c->block, .y = OUT, .moments = c->moments, .turned = gradient};
     p.strip = ito__winograd_strip(p.of.out);
     p.x = IN(gradient ? 1 : 0);
     p.weights = NUMBERS(gradient ? 0 : 1);
@@ -67,6 +70,10 @@ static winograd winograd_of(const ito__call *c) {
     p.from = gradient ? p.of.out * TAPS : TAPS;
     p.to = gradient ? TAPS : p.of.in * TAPS;
     return p;
+}
+
+static inline int64_t least(int64_t a, int64_t b) {
+    return a < b ? a : b;
 }
 
 /* Where a tile begins: its image, and the first row and column of the result. */
@@ -282,11 +289,21 @@ static void transform_results(const winograd *p, int64_t tile, int64_t count, in
     }
 }
 
-/* ---- the whole ---- */
-
-static inline int64_t least(int64_t a, int64_t b) {
-    return a < b ? a : b;
+/* The moments of PANEL channels or a block, whichever is more, of what was just written. */
+static void take_moments(const winograd *p, int64_t tile, int64_t count, int64_t first, int64_t channels) {
+    const int64_t in_image = p->of.down * p->of.across, tiles = least(in_image, SPAN);
+    for (int64_t t = 0; t < count; t += tiles) {
+        const corner at = corner_of(&p->of, tile + t);
+        const int64_t band = (tile + t) % in_image / tiles;
+        for (int64_t c = first; c < first + channels; c += p->block) {
+            const element *y = p->y + plane_of(p, at.image, p->of.out, c) + at.row * p->of.width * p->block;
+            double *moments = p->moments + 2 * ((band * p->of.images + at.image) * p->of.out + c);
+            panel_moments(y, tiles * OUTPUT * OUTPUT, p->block, moments);
+        }
+    }
 }
+
+/* ---- the whole ---- */
 
 static void make_unit(const winograd *p, int64_t tile, int64_t first, float *patches) {
     float *kernels = patches + POINTS * PATCH_STEP, *products = kernels + POINTS * KERNEL_STEP;
@@ -298,8 +315,12 @@ static void make_unit(const winograd *p, int64_t tile, int64_t first, float *pat
             transform_kernels(p, from, depth, first + c, kernels + c * DEPTH);
         multiply_points(patches, DEPTH, 1, count, kernels, p->strip, depth, from > 0, products);
     }
-    for (int64_t c = 0; c < p->strip; c += PANEL)
-        transform_results(p, tile, count, first + c, products + c * SPAN);
+    const int64_t group = PANEL < p->block ? p->block : PANEL;
+    for (int64_t c = 0; c < p->strip; c += group) {
+        for (int64_t k = c; k < c + group; k += PANEL)
+            transform_results(p, tile, count, first + k, products + k * SPAN);
+        if (p->moments) take_moments(p, tile, count, first + c, group);
+    }
 }
 
 static void k_winograd(const ito__call *c) {

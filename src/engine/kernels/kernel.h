@@ -21,6 +21,9 @@ typedef struct ito__call {
     int64_t first_sample; /* global index of row 0 */
     void *scratch;        /* ito__kernel_scratch bytes for `threads`, at a 64-byte boundary */
     int threads;          /* at most; ops without scratch do not look at it */
+    double *moments;      /* [bands, N, C, 2], sums of x and of x^2 of every channel of an image: a kernel of
+                             ito__makes_moments writes them with its result, NORM_STATS reads them instead of
+                             its image; NULL: none */
 } ito__call;
 
 typedef void (*ito__kernel)(const ito__call *c);
@@ -39,6 +42,28 @@ extern const ito__kernel ito__fast_avx512[ITO__OP_COUNT];
 extern const ito__kernel ito__bf16_plain[ITO__OP_COUNT];
 extern const ito__kernel ito__bf16_avx2[ITO__OP_COUNT];
 extern const ito__kernel ito__bf16_avx512[ITO__OP_COUNT];
+
+/* Pixels whose moments are summed together. A band of Winograd's has as many, so that sums have one order. */
+enum { ITO__MOMENT_PIXELS = 1024 };
+
+/* Bands of rows that an image is made in, each with moments of its own. */
+static inline int64_t ito__moment_bands(const ito_node *y) {
+    if (y->op != ITO__OP_CONV2D) return 1;
+    const ito__winograd p = ito__winograd_of(y);
+    return ito__winograd_bands(&p);
+}
+
+/* Can the fast kernel of a node take the moments of the blocked image that it makes? A convolution: our own.
+ */
+static inline bool ito__makes_moments(const ito_node *y) {
+    switch (y->op) {
+    case ITO__OP_ADD:
+        return ito_shape_equal(y->in[0]->shape, y->shape) && ito_shape_equal(y->in[1]->shape, y->shape);
+    case ITO__OP_CONCAT: return y->attr.range.axis == 1;
+    case ITO__OP_CONV2D: return ito__moment_bands(y) > 0;
+    default: return false;
+    }
+}
 
 /* Floats of scratch memory of a thread in attention or its gradient: panels of a head, and of so many queries
  * the panels and the weights. Multiples of a cache line. */

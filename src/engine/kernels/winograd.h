@@ -47,6 +47,17 @@ static inline ito__winograd ito__winograd_of(const ito_node *y) {
     return p;
 }
 
+/* Bands of whole rows that a span of tiles makes, where it makes one band or whole images; 0 elsewhere, and
+ * where tiles reach beyond the image. */
+static inline int64_t ito__winograd_bands(const ito__winograd *p) {
+    const int64_t in_image = p->down * p->across;
+    if (p->height % ITO__WINOGRAD_OUTPUT || p->width % ITO__WINOGRAD_OUTPUT) return 0;
+    if (ITO__WINOGRAD_SPAN % in_image == 0) return 1;
+    return in_image % ITO__WINOGRAD_SPAN == 0 && ITO__WINOGRAD_SPAN % p->across == 0
+               ? in_image / ITO__WINOGRAD_SPAN
+               : 0;
+}
+
 /* So many of these channels make a strip. */
 static inline int64_t ito__winograd_strip(int64_t channels) {
     return channels % ITO__WINOGRAD_STRIP ? ITO__WINOGRAD_CHANNELS : ITO__WINOGRAD_STRIP;
