@@ -75,6 +75,12 @@ static inline bool ito__is_binary(ito__op op) {
     return op >= ITO__OP_ADD && op <= ITO__OP_SILU_GRAD;
 }
 
+/* Elements kept with probability 1 - rate; site: which dropout of the graph, whose random stream it is. */
+typedef struct ito__dropout {
+    double rate; /* 0: none */
+    uint32_t site;
+} ito__dropout;
+
 /* What an op carries beside its operands. One member is in use, by the op's kind. */
 typedef union ito__attr {
     struct {
@@ -98,11 +104,9 @@ typedef union ito__attr {
         int groups;
         bool silu; /* the activation that follows */
         double eps;
+        ito__dropout dropout; /* that follows both */
     } norm;
-    struct {
-        double rate;
-        uint32_t site; /* which dropout of the graph: its random stream */
-    } dropout;
+    ito__dropout dropout;
     struct {
         int64_t width; /* channels of a head */
         double scale;
@@ -179,6 +183,8 @@ bool ito__workspace_has(const ito_workspace *ws, const ito_node *node);
 /* Fused ops that have no public builder. */
 ito_node *ito__silu_grad(ito_node *x, ito_node *g);
 ito_node *ito__norm_with_silu(ito_node *norm);
+ito_node *ito__norm_with_dropout(ito_node *norm, ito__dropout d);
+ito_node *ito__drop(ito_node *x, ito__dropout d);
 ito_node *ito__add_scaled(double a, ito_node *x, double b, ito_node *y);
 ito_node *ito__sum_pool(ito_node *x, int factor);
 /* A reshape that keeps its operand: ito_reshape reads through a chain of views, and an expansion that passed

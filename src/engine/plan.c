@@ -167,8 +167,12 @@ static void mark_needed(const ito_graph *g, int n, ito_node *const *outputs, boo
         for (int i = 0; needed[id] && i < g->nodes[id]->n_in; i++) needed[g->nodes[id]->in[i]->id] = true;
 }
 
+static bool is_random(const ito_node *x) {
+    return x->op == ITO__OP_DROPOUT || (x->op == ITO__OP_NORM && x->attr.norm.dropout.rate > 0);
+}
+
 static bool is_constant(const ito__lowering *l, const ito_node *x) {
-    if (x->op == ITO__OP_INPUT || x->op == ITO__OP_DROPOUT) return false;
+    if (x->op == ITO__OP_INPUT || is_random(x)) return false;
     if (x->op == ITO__OP_PARAM || x->op == ITO__OP_BUFFER) return l->plan->options.frozen;
     for (int i = 0; i < x->n_in; i++)
         if (!l->constant[x->in[i]->id]) return false;

@@ -169,12 +169,13 @@ static ito_node *build_attention_grad(ito_graph *g, kernel_size s, int width) {
 
 enum { STATS, NORM, SUMS, DX };
 
-/* variant: 10000 shifted + 1000 what + 100 silu + channels in a group; shifted: a number per channel is added
- * first */
+/* variant: 10000 shifted + 1000 what + 100 (silu + 2 dropped) + channels in a group; shifted: a number per
+ * channel is added first */
 static ito_node *build_norm(ito_graph *g, kernel_size s, int variant) {
     int shifted = variant / 10000, what = variant / 1000 % 10, group = variant % 100;
     if (s.c % group) return NULL;
-    ito__attr attr = {.norm = {(int)s.c / group, variant / 100 % 10 == 1, 1e-6}};
+    ito__attr attr = {.norm = {(int)s.c / group, variant / 100 % 2 == 1, 1e-6, {0}}};
+    if (variant / 200 % 5 == 1) attr.norm.dropout = (ito__dropout){0.3, 7};
     ito_node *x = image(g, "x", s), *gamma = ito_input(g, "gamma", ITO_SHAPE(s.c)),
              *beta = ito_input(g, "beta", ITO_SHAPE(s.c)), *dy = image(g, "g", s);
     ito_node *shift = ito_input(g, "shift", ITO_SHAPE(s.n, s.c, 1, 1));
@@ -203,6 +204,8 @@ static ito_node *build_norm(ito_graph *g, kernel_size s, int variant) {
     {"norm", build_norm, 1000 + (group), 0, 1e-6, false, 0},                           \
     {"norm, far from zero", build_norm, 1000 + (group), 30, 2e-5, false, 0},           \
     {"norm and silu", build_norm, 1100 + (group), 0, 2e-6, false, 0},                  \
+    {"norm and dropout", build_norm, 1200 + (group), 0, 1e-6, false, 0},               \
+    {"norm, silu, dropout", build_norm, 1300 + (group), 0, 2e-6, false, 0},            \
     {"norm_sums", build_norm, 2000 + (group), 0, 2e-6, false, -1},                     \
     {"norm_sums and silu", build_norm, 2100 + (group), 0, 2e-6, false, -1},            \
     {"norm_dx", build_norm, 3000 + (group), 0, 2e-6, false, 0},                        \

@@ -323,6 +323,36 @@ static void dropout_draws_by_seed_step_and_sample(void **state) {
     ito_graph_free(g);
 }
 
+/* What a frozen plan computes once ends where random numbers begin, in a norm as elsewhere. */
+static void frozen_plans_draw_anew(void **state) {
+    (void)state;
+    ito_graph *g = new_graph();
+    ito_node *x = ito_param(g, "x", ITO_SHAPE(2, 16, 8, 8), ito_init_zeros());
+    ito_node *y[2] = {ito_dropout(x, 0.5), ito_dropout(ito_group_norm(x, NULL, NULL, 4, 1e-6), 0.5)};
+    ito_plan_options options = ito_plan_default();
+    double values[2048];
+    op_plan p, q;
+    options.frozen = true;
+    op_uniform(1, 0, 2048, 1, 2, values);
+    op_plan_open(&p, g, 2, y, options);
+    op_plan_open(&q, g, 2, y, options);
+    op_plan_set(&p, x, values);
+    op_plan_set(&q, x, values);
+    for (uint32_t step = 0; step < 2; step++) {
+        ito_workspace_random(p.ws, 1, step, 0);
+        op_plan_run(&p);
+    }
+    ito_workspace_random(q.ws, 1, 0, 0);
+    op_plan_run(&q);
+    for (int i = 0; i < 2; i++) {
+        double size;
+        assert_true(op_plan_difference(&p, &q, y[i], &size) > 1);
+    }
+    op_plan_close(&p);
+    op_plan_close(&q);
+    ito_graph_free(g);
+}
+
 /* ---- options and reports ---- */
 
 static void options_out_of_range_are_refused(void **state) {
@@ -410,6 +440,7 @@ int main(void) {
         cmocka_unit_test(memory_may_be_bound_anew_between_runs),
         cmocka_unit_test(a_touched_frozen_plan_packs_its_weights_again),
         cmocka_unit_test(dropout_draws_by_seed_step_and_sample),
+        cmocka_unit_test(frozen_plans_draw_anew),
         cmocka_unit_test(options_out_of_range_are_refused),
         cmocka_unit_test(a_concatenation_of_seventeen_parts_is_refused),
         cmocka_unit_test(a_plan_counts_and_describes_its_work),

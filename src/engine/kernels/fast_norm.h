@@ -8,6 +8,7 @@
 #define ITO_ENGINE_FAST_NORM_H
 
 #include "engine/kernels/fast_moments.h"
+#include "engine/kernels/fast_random.h"
 
 typedef struct norm_shape {
     int64_t images, channels, groups, group; /* group: channels in a group */
@@ -112,28 +113,39 @@ static void norm_lanes_of(const ito__call *c, int operands, const norm_shape *q,
 
 /* ---- the normalized image ---- */
 
-static void norm_panel(const element *x, const norm_lanes *restrict v, element *out, int64_t n) {
-    FOR_LANES(n, out[i + l] = narrow(widen(x[i + l]) * v->slope[l] + v->level[l]););
+/* Times the scale of what dropout keeps, so that an element is rounded once. */
+static void norm_panel(const element *x, const norm_lanes *restrict v, float scale, element *out, int64_t n) {
+    FOR_LANES(n, out[i + l] = narrow((widen(x[i + l]) * v->slope[l] + v->level[l]) * scale););
 }
 
-static void norm_silu_panel(const element *x, const norm_lanes *restrict v, element *out, int64_t n) {
-    FOR_LANES(n, out[i + l] = narrow(fast_silu(widen(x[i + l]) * v->slope[l] + v->level[l])););
+static void norm_silu_panel(const element *x, const norm_lanes *restrict v, float scale, element *out,
+                            int64_t n) {
+    FOR_LANES(n, out[i + l] = narrow(fast_silu(widen(x[i + l]) * v->slope[l] + v->level[l]) * scale););
 }
 
 static void k_norm(const ito__call *c) {
+    enum { NEAR_PIECE = PIECE / 4 }; /* what the first cache keeps until it is dropped */
     norm_shape q = norm_shape_of(c);
-    int64_t pieces = pieces_of(q.length), units = q.images * q.blocks * pieces;
-    bool silu = c->node->attr.norm.silu;
+    dropper d = dropper_of(c->node->attr.norm.dropout);
+    const float scale = d.scale;
+    const bool silu = c->node->attr.norm.silu, near = d.threshold > 0 && q.block > 1;
+    const int64_t piece = near ? NEAR_PIECE : PIECE, pieces = (q.length + piece - 1) / piece;
+    d.scale = 1;
 #pragma omp parallel for if (q.images * q.channels * q.pixels > PARALLEL)
-    for (int64_t u = 0; u < units; u++) {
-        int64_t at = u / pieces * q.length + u % pieces * PIECE, n = piece_length(q.length, u % pieces);
+    for (int64_t u = 0; u < q.images * q.blocks * pieces; u++) {
+        const int64_t panel = u / pieces, from = u % pieces * piece;
+        const int64_t n = from + piece < q.length ? piece : q.length - from;
+        const element *in = IN(0) + panel * q.length;
+        element *out = OUT + panel * q.length;
         norm_lanes v;
-        norm_lanes_of(c, 4, &q, u / pieces, &v);
+        norm_lanes_of(c, 4, &q, panel, &v);
         if (silu)
-            norm_silu_panel(IN(0) + at, &v, OUT + at, n);
+            norm_silu_panel(in + from, &v, scale, out + from, n);
         else
-            norm_panel(IN(0) + at, &v, OUT + at, n);
+            norm_panel(in + from, &v, scale, out + from, n);
+        if (near) drop_panel(c, &d, panel, from, from + n, out, out);
     }
+    if (d.threshold > 0 && !near) drop(c, &d, OUT, OUT);
 }
 
 /* ---- its gradient ---- */

@@ -11,16 +11,26 @@
 #define BATCH 16          /* Philox blocks drawn together */
 #define DRAWN (BATCH * 8) /* places that they serve */
 
+/* An element is kept when its bits reach the threshold, and then multiplied by scale. */
+typedef struct dropper {
+    uint32_t site, threshold;
+    float scale;
+} dropper;
+
+static inline dropper dropper_of(ito__dropout d) {
+    return (dropper){d.site, ito__dropout_threshold(d.rate), (float)(1 / (1 - d.rate))};
+}
+
 /* What all counters of a sample share, and the key. */
 typedef struct mask_stream {
     uint32_t step, sample, purpose, key0, key1;
 } mask_stream;
 
-static mask_stream mask_stream_of(const ito__call *c, int64_t row) {
+static mask_stream mask_stream_of(const ito__call *c, const dropper *d, int64_t row) {
     int64_t sample = c->first_sample + row;
-    return (mask_stream){
-        c->step, (uint32_t)sample, (uint32_t)ITO_RNG_DROPOUT << 24 | ((uint32_t)(sample >> 32) & 0xffffff),
-        (uint32_t)c->seed, (uint32_t)(c->seed >> 32) ^ c->node->attr.dropout.site * 0x9e3779b9u};
+    return (mask_stream){c->step, (uint32_t)sample,
+                         (uint32_t)ITO_RNG_DROPOUT << 24 | ((uint32_t)(sample >> 32) & 0xffffff),
+                         (uint32_t)c->seed, (uint32_t)(c->seed >> 32) ^ d->site * 0x9e3779b9u};
 }
 
 /* All words are 64 bits wide until they are stored, so that none
@@ -48,39 +58,39 @@ static void draw(const mask_stream *s, const uint32_t *restrict first, uint32_t 
 
 /* ---- images of blocks of 8 or 16 channels: consecutive places are lanes of a pixel ---- */
 
-static void dropout_panel(const ito__call *c, int64_t panel, uint32_t threshold, float scale) {
+/* Elements `from` to `end` of a panel, which lies at in and out; `from` is a multiple of DRAWN. */
+static void drop_panel(const ito__call *c, const dropper *d, int64_t panel, int64_t from, int64_t end,
+                       const element *in, element *out) {
     ito_shape s = c->node->shape;
-    int64_t blocks = s.dim[1] / c->block, length = s.dim[2] * s.dim[3] * c->block;
-    mask_stream stream = mask_stream_of(c, panel / blocks);
-    const element *in = IN(0) + panel * length;
-    element *out = OUT + panel * length;
+    int64_t blocks = s.dim[1] / c->block;
+    mask_stream stream = mask_stream_of(c, d, panel / blocks);
     /* A pixel of this panel takes one or two Philox blocks, of those that all channels of the pixel take. */
     uint32_t half = c->block == 16, between = (uint32_t)(s.dim[1] / 8);
     uint32_t base = (uint32_t)(panel % blocks) << half;
-    for (int64_t i = 0; i < length; i += DRAWN) {
+    for (int64_t i = from; i < end; i += DRAWN) {
         uint32_t first[BATCH], words[DRAWN / 2];
         for (uint32_t k = 0; k < BATCH; k++) {
             uint32_t drawn = (uint32_t)(i / 8) + k;
             first[k] = base + (drawn >> half) * between + (drawn & half);
         }
         draw(&stream, first, words);
-        int64_t n = length - i < DRAWN ? length - i : DRAWN;
+        int64_t n = end - i < DRAWN ? end - i : DRAWN;
         SIMD for (int64_t e = 0; e < n / 2; e++) {
-            float even = widen(in[i + 2 * e]) * scale, odd = widen(in[i + 2 * e + 1]) * scale;
-            out[i + 2 * e] = (words[e] & 0xffff) >= threshold ? narrow(even) : 0;
-            out[i + 2 * e + 1] = words[e] >> 16 >= threshold ? narrow(odd) : 0;
+            float even = widen(in[i + 2 * e]) * d->scale, odd = widen(in[i + 2 * e + 1]) * d->scale;
+            out[i + 2 * e] = (words[e] & 0xffff) >= d->threshold ? narrow(even) : 0;
+            out[i + 2 * e + 1] = words[e] >> 16 >= d->threshold ? narrow(odd) : 0;
         }
     }
 }
 
 /* ---- row-major images whose channels divide by 8: consecutive places are planes ---- */
 
-static void dropout_planes(const ito__call *c, int64_t eight, uint32_t threshold, float scale) {
+static void drop_planes(const ito__call *c, const dropper *d, int64_t eight, const element *in,
+                        element *out) {
     ito_shape s = c->node->shape;
     int64_t pixels = s.dim[2] * s.dim[3], between = s.dim[1] / 8;
-    mask_stream stream = mask_stream_of(c, eight / between);
-    const element *in = IN(0) + eight * 8 * pixels;
-    element *out = OUT + eight * 8 * pixels;
+    mask_stream stream = mask_stream_of(c, d, eight / between);
+    in += eight * 8 * pixels, out += eight * 8 * pixels;
     for (int64_t p = 0; p < pixels; p += BATCH) {
         uint32_t first[BATCH], words[DRAWN / 2];
         for (uint32_t k = 0; k < BATCH; k++)
@@ -91,8 +101,8 @@ static void dropout_planes(const ito__call *c, int64_t eight, uint32_t threshold
             int64_t at = e * pixels + p;
             SIMD for (int64_t k = 0; k < n; k++) {
                 uint32_t bits = words[4 * k + e / 2] >> (e % 2 * 16) & 0xffff;
-                float kept = widen(in[at + k]) * scale;
-                out[at + k] = narrow(bits >= threshold ? kept : 0.0f);
+                float kept = widen(in[at + k]) * d->scale;
+                out[at + k] = narrow(bits >= d->threshold ? kept : 0.0f);
             }
         }
     }
@@ -100,12 +110,11 @@ static void dropout_planes(const ito__call *c, int64_t eight, uint32_t threshold
 
 /* ---- anything row-major: places in order, wherever their elements are ---- */
 
-static void dropout_sample(const ito__call *c, int64_t row, uint32_t threshold, float scale) {
+static void drop_sample(const ito__call *c, const dropper *d, int64_t row, const element *in, element *out) {
     ito_shape s = c->node->shape;
     int64_t n = ito_shape_count(s) / s.dim[0], channels = s.rank > 1 ? s.dim[1] : 1, pixels = n / channels;
-    mask_stream stream = mask_stream_of(c, row);
-    const element *in = IN(0) + row * n;
-    element *out = OUT + row * n;
+    mask_stream stream = mask_stream_of(c, d, row);
+    in += row * n, out += row * n;
     int64_t channel = 0, pixel = 0;
     for (int64_t place = 0; place < n; place += DRAWN) {
         uint32_t first[BATCH], words[DRAWN / 2];
@@ -113,8 +122,8 @@ static void dropout_sample(const ito__call *c, int64_t row, uint32_t threshold, 
         draw(&stream, first, words);
         for (int64_t e = 0; e < DRAWN && place + e < n; e++) {
             int64_t i = channel * pixels + pixel;
-            bool keep = (words[e / 2] >> (e % 2 * 16) & 0xffff) >= threshold;
-            out[i] = narrow(keep ? widen(in[i]) * scale : 0.0f);
+            bool keep = (words[e / 2] >> (e % 2 * 16) & 0xffff) >= d->threshold;
+            out[i] = narrow(keep ? widen(in[i]) * d->scale : 0.0f);
             if (++channel == channels) {
                 channel = 0;
                 pixel++;
@@ -123,21 +132,26 @@ static void dropout_sample(const ito__call *c, int64_t row, uint32_t threshold, 
     }
 }
 
-static void k_dropout(const ito__call *c) {
+/* The whole of an image or matrix. */
+static void drop(const ito__call *c, const dropper *d, const element *in, element *out) {
     ito_shape s = c->node->shape;
-    uint32_t threshold = ito__dropout_threshold(c->node->attr.dropout.rate);
-    float scale = (float)(1 / (1 - c->node->attr.dropout.rate));
     bool blocked = c->block > 1, planes = !blocked && s.rank == 4 && s.dim[1] % 8 == 0;
     int64_t units = blocked ? s.dim[0] * s.dim[1] / c->block : planes ? s.dim[0] * s.dim[1] / 8 : s.dim[0];
+    int64_t length = ito_shape_count(s) / units;
 #pragma omp parallel for if (ito_shape_count(s) > PARALLEL)
     for (int64_t u = 0; u < units; u++) {
         if (blocked)
-            dropout_panel(c, u, threshold, scale);
+            drop_panel(c, d, u, 0, length, in + u * length, out + u * length);
         else if (planes)
-            dropout_planes(c, u, threshold, scale);
+            drop_planes(c, d, u, in, out);
         else
-            dropout_sample(c, u, threshold, scale);
+            drop_sample(c, d, u, in, out);
     }
+}
+
+static void k_dropout(const ito__call *c) {
+    const dropper d = dropper_of(c->node->attr.dropout);
+    drop(c, &d, IN(0), OUT);
 }
 
 #endif

@@ -336,27 +336,28 @@ static void k_max_pool_grad(const ito__call *c) {
             OUT[plane + largest(IN(0) + plane, h, w, p / w, p % w, c->node->attr.factor)] += IN(1)[plane + p];
 }
 
-#include "engine/kernels/plain_norm.h"
-
 /* ---- dropout ---- */
 
-/* The mask of an element depends on (seed, site, step, sample, place), where place counts the channels of a
- * pixel first, so that neighbouring lanes of a blocked image share a Philox block. Each block of four words
- * serves eight elements. */
+/* x of row `row`, kept and scaled or dropped. The mask depends on (seed, site, step, sample, place), where
+ * place counts the channels of a pixel first, so that neighbouring lanes of a blocked image share a Philox
+ * block. Each block of four words serves eight elements. */
+static double dropped(const ito__call *c, ito__dropout d, int64_t row, int64_t place, double x) {
+    uint32_t bits = ito__dropout_bits(c->seed, d.site, c->step, c->first_sample + row, place);
+    return bits >= ito__dropout_threshold(d.rate) ? x / (1 - d.rate) : 0;
+}
+
 static void k_dropout(const ito__call *c) {
     ito_shape s = c->node->shape;
     int64_t per_sample = count(c) / s.dim[0];
     int64_t channels = s.rank > 1 ? s.dim[1] : 1, pixels = per_sample / channels;
-    uint32_t threshold = ito__dropout_threshold(c->node->attr.dropout.rate);
-    double scale = 1 / (1 - c->node->attr.dropout.rate);
     for (int64_t n = 0; n < s.dim[0]; n++)
         for (int64_t place = 0; place < per_sample; place++) {
-            uint32_t bits =
-                ito__dropout_bits(c->seed, c->node->attr.dropout.site, c->step, c->first_sample + n, place);
             int64_t i = n * per_sample + place % channels * pixels + place / channels;
-            OUT[i] = bits >= threshold ? (REAL)((double)IN(0)[i] * scale) : 0;
+            OUT[i] = (REAL)dropped(c, c->node->attr.dropout, n, place, (double)IN(0)[i]);
         }
 }
+
+#include "engine/kernels/plain_norm.h"
 
 const ito__kernel TABLE[ITO__OP_COUNT] = {
     [ITO__OP_FILL] = k_fill,

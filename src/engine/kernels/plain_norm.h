@@ -57,13 +57,15 @@ static double channel_du(const ito__call *c, const channel *q, int64_t i, double
 
 static void k_norm(const ito__call *c) {
     ito_shape s = c->node->shape;
+    const ito__dropout d = c->node->attr.norm.dropout;
     int64_t C = s.dim[1], m = s.dim[2] * s.dim[3];
     for (int64_t n = 0; n < s.dim[0]; n++)
         for (int64_t k = 0; k < C; k++) {
             channel q = channel_of(c, 4, n, k);
             for (int64_t i = 0; i < m; i++) {
                 double u = channel_xhat(&q, i) * q.gamma + q.beta;
-                OUT[(n * C + k) * m + i] = (REAL)(c->node->attr.norm.silu ? u * sigmoid(u) : u);
+                if (c->node->attr.norm.silu) u *= sigmoid(u);
+                OUT[(n * C + k) * m + i] = (REAL)(d.rate > 0 ? dropped(c, d, n, i * C + k, u) : u);
             }
         }
 }

@@ -110,9 +110,11 @@ void ito__adjoint_max_pool_grad(ito_node *y, ito_node *g, ito_node **gin) {
 
 /* ---- dropout ---- */
 
-static ito_node *dropout(ito_node *x, ito__attr attr) {
-    return ito__node(x->graph, ITO__OP_DROPOUT, 1, &x, x->shape, attr);
+ito_node *ito__drop(ito_node *x, ito__dropout d) {
+    return ito__node(x->graph, ITO__OP_DROPOUT, 1, &x, x->shape, (ito__attr){.dropout = d});
 }
+
+/* Behind a norm it is a part of the norm's own pass. */
 
 ito_node *ito_dropout(ito_node *x, double rate) {
     if (!(rate >= 0 && rate < 1))
@@ -120,10 +122,12 @@ ito_node *ito_dropout(ito_node *x, double rate) {
     if (x->shape.rank < 1)
         return ito__bad(x->graph, ITO__OP_DROPOUT, "the operand is a scalar: it needs a batch axis");
     if (rate == 0) return x;
-    return dropout(x, (ito__attr){.dropout = {rate, x->graph->n_dropouts++}});
+    const ito__dropout d = {rate, x->graph->n_dropouts++};
+    if (x->op == ITO__OP_NORM && x->attr.norm.dropout.rate == 0) return ito__norm_with_dropout(x, d);
+    return ito__drop(x, d);
 }
 
 /* Linear in x, with the same mask: its own adjoint. */
 void ito__adjoint_dropout(ito_node *y, ito_node *g, ito_node **gin) {
-    gin[0] = dropout(g, y->attr);
+    gin[0] = ito__drop(g, y->attr.dropout);
 }

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Group normalization, with an optional SiLU behind it, and its gradient.
+ * Group normalization, with an optional SiLU and dropout behind it, and its gradient.
  *
- *   STATS (x; s)                       [N, G, 2]   mean and 1 / sqrt(var + eps) of every group of x + s
- *   NORM  (x, stats, gamma, beta; s)   [N, C, H, W]   act(xhat gamma + beta),  xhat = (x + s - mean) rstd
- *   SUMS  (x, stats, gamma, beta, g; s)   [2, N, C]   sums over pixels of du and of du xhat, du = g act'(xhat
- * gamma + beta) DX    (x, stats, gamma, beta, g, sums; s)   the gradient of x
+ *   STATS (x; s)                         [N, G, 2]      mean and 1 / sqrt(var + eps) of every group of x + s
+ *   NORM  (x, stats, gamma, beta; s)     [N, C, H, W]   drop(act(xhat gamma + beta)),
+ *                                                       xhat = (x + s - mean) rstd
+ *   SUMS  (x, stats, gamma, beta, g; s)  [2, N, C]      sums over pixels of du and of du xhat,
+ *                                                       du = g act'(xhat gamma + beta)
+ *   DX    (x, stats, gamma, beta, g, sums; s)           the gradient of x
+ *
+ * g, the gradient behind the activation, is dropped where the image was.
  *
  * s [N, C, 1, 1], the last operand, may be absent: what a network adds to every channel just before a norm
  * (its time embedding), which then costs no pass over the image of its own.
@@ -65,21 +69,35 @@ ito_node *ito_group_norm(ito_node *x, ito_node *gamma, ito_node *beta, int group
     return with_shift(ITO__OP_NORM, 4, (ito_node *[]){x, stats, gamma, beta}, shift, x->shape, attr);
 }
 
+/* The same norm and what followed it. */
+static ito_node *norm_again(ito_node *norm, ito__attr attr) {
+    norm->folded = true;
+    return ito__node(norm->graph, ITO__OP_NORM, norm->n_in, norm->in, norm->shape, attr);
+}
+
 ito_node *ito__norm_with_silu(ito_node *norm) {
     ito__attr attr = norm->attr;
     attr.norm.silu = true;
-    norm->folded = true;
-    return ito__node(norm->graph, ITO__OP_NORM, norm->n_in, norm->in, norm->shape, attr);
+    return norm_again(norm, attr);
+}
+
+ito_node *ito__norm_with_dropout(ito_node *norm, ito__dropout d) {
+    ito__attr attr = norm->attr;
+    attr.norm.dropout = d;
+    return norm_again(norm, attr);
 }
 
 void ito__adjoint_norm(ito_node *y, ito_node *g, ito_node **gin) {
     ito_node *x = y->in[0], *stats = y->in[1], *gamma = y->in[2], *beta = y->in[3];
     ito_node *shift = y->n_in == 5 ? y->in[4] : NULL;
     int64_t n = x->shape.dim[0], c = x->shape.dim[1];
+    ito__attr attr = y->attr;
+    if (attr.norm.dropout.rate > 0) g = ito__drop(g, attr.norm.dropout);
+    attr.norm.dropout = (ito__dropout){0};
     ito_node *sums = with_shift(ITO__OP_NORM_SUMS, 5, (ito_node *[]){x, stats, gamma, beta, g}, shift,
-                                ITO_SHAPE(2, n, c), y->attr);
-    gin[0] = with_shift(ITO__OP_NORM_DX, 6, (ito_node *[]){x, stats, gamma, beta, g, sums}, shift, x->shape,
-                        y->attr);
+                                ITO_SHAPE(2, n, c), attr);
+    gin[0] =
+        with_shift(ITO__OP_NORM_DX, 6, (ito_node *[]){x, stats, gamma, beta, g, sums}, shift, x->shape, attr);
     ito_node *over_batch = ito_sum_to(sums, ITO_SHAPE(2, 1, c));
     gin[2] = ito_reshape(ito_slice(over_batch, 0, 1, 2), ITO_SHAPE(c));
     gin[3] = ito_reshape(ito_slice(over_batch, 0, 0, 1), ITO_SHAPE(c));

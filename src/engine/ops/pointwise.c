@@ -58,7 +58,8 @@ ito_node *ito_step(ito_node *x) {
 
 /* SiLU after a norm is computed in the norm's own pass, forward and backward. */
 ito_node *ito_silu(ito_node *x) {
-    if (x->op == ITO__OP_NORM && !x->attr.norm.silu) return ito__norm_with_silu(x);
+    if (x->op == ITO__OP_NORM && !x->attr.norm.silu && x->attr.norm.dropout.rate == 0)
+        return ito__norm_with_silu(x);
     return unary(ITO__OP_SILU, x);
 }
 
