@@ -12,11 +12,13 @@ static ito_node *norm_act(ito__builder *b, const char *layer, ito_node *x) {
     return ito__activate(b, ito__layer_norm(b, layer, x));
 }
 
-/* h [B, C, H, W] plus a per-image, per-channel shift read from the time embedding. */
+/* h [B, C, H, W] plus a per-image, per-channel shift read from the time embedding. A network that is not
+ * conditional has the layer's parameters too, as published, and no use for them. */
 static ito_node *add_time(ito__builder *b, ito_node *h) {
-    if (!b->temb) return h;
     int64_t channels = ito__channels(h);
-    ito_node *shift = ito__layer_dense(b, "Dense_0", b->temb, channels);
+    ito_node *temb = b->temb ? b->temb : ito_fill(b->g, 0, ITO_SHAPE(1, 4 * b->config->nf));
+    ito_node *shift = ito__layer_dense(b, "Dense_0", temb, channels);
+    if (!b->temb) return h;
     return ito_add(h, ito_reshape(shift, ITO_SHAPE(ito_node_shape(b->temb).dim[0], channels, 1, 1)));
 }
 

@@ -97,7 +97,7 @@ static ito_activation activation(const cJSON *json) {
     return is_text(json, "model", "nonlinearity", "lrelu") ? ITO_ACTIVATION_LRELU : ITO_ACTIVATION_SWISH;
 }
 
-static ito_network_config network(const cJSON *json) {
+ito_network_config golden_config(const cJSON *json) {
     ito_network_config c = ito_network_default_of(architecture(json));
     c.image_size = (int64_t)number(json, "data", "image_size");
     c.channels = (int64_t)number(json, "data", "num_channels");
@@ -139,7 +139,7 @@ void golden_case_open(const char *folder, const char *weights, golden_case *c) {
     *c = (golden_case){0};
     cJSON *json = read_json(folder);
     if (!json) fail_msg("%s/config.json cannot be read", folder);
-    c->config = network(json);
+    c->config = golden_config(json);
     c->reduce_mean = truth(json, "training", "reduce_mean");
     c->ve = is_text(json, "training", "sde", "vesde");
     c->continuous = truth(json, "training", "continuous");

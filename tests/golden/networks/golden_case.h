@@ -8,6 +8,8 @@
 #include <ito/formats.h>
 #include <ito/networks.h>
 
+#include <cJSON.h>
+
 typedef struct golden_case {
     ito_network_config config;
     bool reduce_mean, ve, continuous; /* of the objective */
@@ -16,6 +18,9 @@ typedef struct golden_case {
     int param_count; /* trainable, in the order of io's gradnorm */
     char **param_names;
 } golden_case;
+
+/* A configuration whose fields have their published names. */
+ito_network_config golden_config(const cJSON *json);
 
 /* From folder/config.json, folder/io.safetensors, and folder/<weights>, a .safetensors or .pth. Fails the
  * running test when anything is amiss. */

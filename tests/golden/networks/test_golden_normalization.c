@@ -3,6 +3,8 @@
  * NCSNv2 of every size with every normalization it is published with, against the published code. Weights
  * come from a formula, so that the file holds inputs and outputs alone. See normalization/README.md.
  */
+#include "formula.h"
+
 #include <ito/formats.h>
 #include <ito/networks.h>
 
@@ -19,28 +21,6 @@ enum { N = 2, CHANNELS = 2, SIZE = 16, VALUES = N * CHANNELS * SIZE * SIZE };
 
 static void require(ito_status st, const ito_error *err) {
     if (st != ITO_OK) fail_msg("%s: %s", ito_status_name(st), err->message);
-}
-
-static bool ends_with(const char *name, const char *end) {
-    const size_t a = strlen(name), b = strlen(end);
-    return a >= b && strcmp(name + a - b, end) == 0;
-}
-
-/* Entry i of parameter k is sin(1 + 0.7 k + 1.3 i): of weights over the root of their fan-in, of offsets 0.2
- * of it, and of scales 0.2 of it around 1. */
-static void fill(ito_params *p) {
-    for (int k = 0; k < ito_params_count(p); k++) {
-        const ito_shape s = ito_params_shape(p, k);
-        const char *name = ito_params_name(p, k);
-        const int64_t count = ito_shape_count(s);
-        float *x = ito_params_data(p, k);
-        for (int64_t i = 0; i < count; i++) {
-            const double v = sin(1 + 0.7 * k + 1.3 * (double)i);
-            const bool offset = ends_with(name, "bias") || ends_with(name, "beta");
-            const double fan = s.rank == 4 ? (double)(count / s.dim[0]) : 1;
-            x[i] = (float)(s.rank == 4 ? v * (1.5 / sqrt(fan)) : offset ? 0.2 * v : 1 + 0.2 * v);
-        }
-    }
 }
 
 static void read(const ito_tensor_file *f, const char *name, int64_t count, float *out) {
@@ -63,7 +43,7 @@ static void run(const ito_network_config *c, const float *x, const float *labels
     ito_network_build(c, ito_input(g, "x", ITO_SHAPE(1, CHANNELS, SIZE, SIZE)),
                       ito_input(g, "labels", ITO_SHAPE(1)), false);
     require(ito_params_create(g, &p, &err), &err);
-    fill(p);
+    formula_weights(p);
     require(ito_network_score_create(c, &ve, p, &o, &s, &err), &err);
     require(ito_network_score_forward(s, N, x, labels, out, &err), &err);
     ito_network_score_free(s);

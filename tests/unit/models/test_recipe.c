@@ -349,7 +349,7 @@ static const struct {
     {"cifar10/ve_ncsnv2", 29694083},
     {"cifar10/vp_ddpm", 35218947},
     {"cifar10/vp_ddpm_continuous", 35218947},
-    {"cifar10/vp_ddpm_unconditional", 32329347},
+    {"cifar10/vp_ddpm_unconditional", 34890243},
     {"cifar10/vp_ddpmpp", 61804419},
     {"cifar10/vp_ddpmpp_continuous", 61804419},
     {"cifar10/vp_ddpmpp_deep_continuous", 106632579},
