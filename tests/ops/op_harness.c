@@ -271,3 +271,13 @@ void op_tally_close(int n, const op_tally *const *tallies) {
     }
     if (failures) fail_msg("%d checks are beyond their bounds", failures);
 }
+
+void op_every_kind(void (*check)(ito_isa isa, ito_precision precision)) {
+    /* oneDNN, limited by environment, may want blocks of 8, which a register of AVX-512 does not fit into. */
+    const bool narrow = getenv("ONEDNN_MAX_CPU_ISA") != NULL;
+    ito_isa most = ito_isa_detect();
+    if (narrow && most == ITO_ISA_AVX512) most = ITO_ISA_AVX2;
+    for (ito_isa isa = ITO_ISA_PLAIN; isa <= most; isa++) check(isa, ITO_F32);
+    if (ito_isa_detect() < ITO_ISA_AVX512 || narrow) return; /* where bfloat16 plans are refused */
+    for (ito_isa isa = ITO_ISA_PLAIN; isa <= most; isa++) check(isa, ITO_BF16);
+}

@@ -72,6 +72,9 @@ int op_plan_count(const op_plan *p, const char *text);
 /* On one thread: the shapes are so small that starting a second one costs more than the work. */
 ito_plan_options op_reference(ito_precision precision);
 
+/* A check for every instruction set of this machine, on images of float and of bfloat16. */
+void op_every_kind(void (*check)(ito_isa isa, ito_precision precision));
+
 /* Uniform numbers in [low, high], rounded to float, by (stream, sample). */
 void op_uniform(uint64_t stream, int64_t sample, int64_t n, double low, double high, double *out);
 
