@@ -5,6 +5,8 @@
  */
 #include "formats/pickle_reader.h"
 
+#include "core/decimal.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,7 +126,7 @@ ito_status ito__pickle_push_line_float(reader *r) {
     ito_status st = take_short_line(r, text);
     if (st != ITO_OK) return st;
     value *v = ito__pickle_new(r, ITO__PICKLE_FLOAT);
-    if (v) v->real = strtod(text, NULL);
+    if (v) v->real = ito__decimal_read(text, NULL);
     return ito__pickle_push(r, v);
 }
 

@@ -11,6 +11,7 @@
  */
 #include "formats/pth.h"
 
+#include "core/decimal.h"
 #include "core/memory.h"
 
 #include <inttypes.h>
@@ -122,11 +123,7 @@ static ito_status add_number(pth *p, const char *key, const value *v) {
         return ito__tensor_file_add_metadata(p->f, key, text, p->err);
     }
     if ((st = ito__pth_read_number(p, key, v, &number)) != ITO_OK) return st;
-    /* The shortest decimal that reads back as the same number. */
-    for (int digits = 1; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, number);
-        if (strtod(text, NULL) == number) break;
-    }
+    ito__decimal_write(number, text);
     return ito__tensor_file_add_metadata(p->f, key, text, p->err);
 }
 

@@ -2,7 +2,7 @@
  *
  * One recipe value: from text into the struct, checked against its row of the schema, and back to text.
  */
-#include "core/c_locale.h"
+#include "core/decimal.h"
 #include "models/recipe_schema.h"
 
 #include <assert.h>
@@ -67,10 +67,8 @@ void ito__field_copy(const ito__field *field, const ito_recipe *from, ito_recipe
 static bool read_real(const char *text, double *out) {
     if (!text[0] || strspn(text, "+-.0123456789eE") != strlen(text))
         return false; /* no hexadecimal, nan, inf */
-    ito__c_locale c = ito__c_locale_enter();
     char *end;
-    double x = strtod(text, &end);
-    ito__c_locale_leave(c);
+    double x = ito__decimal_read(text, &end);
     if (*end || !isfinite(x)) return false;
     *out = x;
     return true;
@@ -293,15 +291,9 @@ ito_status ito__field_set(const ito__field *field, ito_recipe *r, const char *te
 
 /* ---- print ---- */
 
-/* The shortest of 15, 16 and 17 digits that reads back as the same double. */
 static void print_real(double x, FILE *out) {
-    char text[40];
-    ito__c_locale c = ito__c_locale_enter();
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, x);
-        if (strtod(text, NULL) == x) break;
-    }
-    ito__c_locale_leave(c);
+    char text[ITO__DECIMAL_TEXT];
+    ito__decimal_write(x, text);
     fputs(text, out);
 }
 
