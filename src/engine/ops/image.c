@@ -115,7 +115,6 @@ ito_node *ito__drop(ito_node *x, ito__dropout d) {
 }
 
 /* Behind a norm it is a part of the norm's own pass. */
-
 ito_node *ito_dropout(ito_node *x, double rate) {
     if (!(rate >= 0 && rate < 1))
         return ito__bad(x->graph, ITO__OP_DROPOUT, "rate %g: it lies in [0, 1)", rate);
