@@ -84,9 +84,17 @@ static void panel_moments(const element *x, int64_t pixels, int64_t block, doubl
     }
 }
 
-/* The moments of a panel of the result, set to zero. */
+/* The moments of a channel in [bands, images, channels, 2]. */
+static inline double *moments_at(double *moments, int64_t images, int64_t channels, int64_t band,
+                                 int64_t image, int64_t channel) {
+    return moments + 2 * ((band * images + image) * channels + channel);
+}
+
+/* The moments of a panel of a result of one band, set to zero. */
 static inline double *result_moments(const ito__call *c, int64_t panel) {
-    return memset(c->moments + 2 * panel * c->block, 0, (size_t)(2 * c->block) * sizeof *c->moments);
+    const ito_shape s = c->node->shape;
+    double *moments = moments_at(c->moments, s.dim[0], s.dim[1], 0, 0, panel * c->block);
+    return memset(moments, 0, (size_t)(2 * c->block) * sizeof *moments);
 }
 
 #endif

@@ -44,7 +44,7 @@ static void channel_moments(const ito__call *c, const norm_shape *q, int64_t ima
     }
     memset(moments, 0, (size_t)(2 * q->block) * sizeof *moments);
     for (int64_t band = 0; band < ito__moment_bands(x); band++) {
-        const double *of_band = c->moments + 2 * ((band * q->images + image) * q->channels + first);
+        const double *of_band = moments_at(c->moments, q->images, q->channels, band, image, first);
         for (int64_t i = 0; i < 2 * q->block; i++) moments[i] += of_band[i];
     }
 }
