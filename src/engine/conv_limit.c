@@ -46,7 +46,11 @@ static double best_seconds(ito__conv_timer *timer, const ito_plan *p, const ito_
     return best;
 }
 
-static bool is_conv(const ito__step *s) {
+/* A convolution by parts, several steps of one node, counts once and whole. */
+static bool is_conv(const ito_plan *p, int step) {
+    const ito__step *s = &p->steps[step];
+    for (int i = 0; i < step; i++)
+        if (p->steps[i].node == s->node && p->steps[i].flops > 0) return false;
     return s->node->op >= ITO__OP_CONV2D && s->node->op <= ITO__OP_CONV2D_GRAD_W && s->flops > 0;
 }
 
@@ -57,9 +61,9 @@ ito_status ito_conv_limit(const ito_plan *p, double *seconds, ito_error *err) {
     int threads = omp_get_max_threads();
     if (p->options.threads) omp_set_num_threads(p->options.threads);
     for (int i = 0; i < p->n_steps && !out_of_memory; i++) {
-        if (!is_conv(&p->steps[i])) continue;
+        if (!is_conv(p, i)) continue;
         for (int k = 0; k < i && times[i] == 0; k++)
-            if (is_conv(&p->steps[k]) && same_conv(p->steps[k].node, p->steps[i].node)) times[i] = times[k];
+            if (times[k] > 0 && same_conv(p->steps[k].node, p->steps[i].node)) times[i] = times[k];
         if (times[i] == 0) times[i] = best_seconds(timer, p, p->steps[i].node, &out_of_memory);
         total += times[i];
     }

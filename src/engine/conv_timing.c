@@ -22,8 +22,9 @@ int ito__conv_ways(const ito_plan *p, ito__conv_way ways[ITO__CONV_WAYS]) {
     int n = 0;
     for (int open = 0; open < 2; open++)
         for (int i = 0; i < 2; i++) {
-            if (p->options.precision == ITO_BF16) ways[n++] = (ito__conv_way){algorithms[i], dnnl_bf16, open};
-            ways[n++] = (ito__conv_way){algorithms[i], dnnl_f32, open};
+            if (p->options.precision == ITO_BF16)
+                ways[n++] = (ito__conv_way){algorithms[i], dnnl_bf16, open, false};
+            ways[n++] = (ito__conv_way){algorithms[i], dnnl_f32, open, false};
         }
     return n;
 }

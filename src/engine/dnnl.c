@@ -102,16 +102,28 @@ void ito__add_primitive(ito__lowering *l, ito__request *r) {
     dnnl_primitive_desc_destroy(r->pd);
 }
 
-dnnl_primitive_attr_t ito__dnnl_attributes(void) {
+/* attr + the sum, or NULL. */
+static dnnl_primitive_attr_t with_sum(dnnl_primitive_attr_t attr) {
+    dnnl_post_ops_t ops = NULL;
+    const bool added = dnnl_post_ops_create(&ops) == dnnl_success &&
+                       dnnl_post_ops_append_sum(ops, 1) == dnnl_success &&
+                       dnnl_primitive_attr_set_post_ops(attr, ops) == dnnl_success;
+    if (ops) dnnl_post_ops_destroy(ops);
+    if (added) return attr;
+    dnnl_primitive_attr_destroy(attr);
+    return NULL;
+}
+
+dnnl_primitive_attr_t ito__dnnl_attributes(bool sum) {
     dnnl_primitive_attr_t attr = NULL;
     if (dnnl_primitive_attr_create(&attr) != dnnl_success) return NULL;
     dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
-    return attr;
+    return sum ? with_sum(attr) : attr;
 }
 
 dnnl_primitive_desc_t ito__reorder_pd(const ito_plan *p, const dnnl_memory_desc_t *from,
                                       const dnnl_memory_desc_t *to) {
-    dnnl_primitive_attr_t attr = ito__dnnl_attributes();
+    dnnl_primitive_attr_t attr = ito__dnnl_attributes(false);
     dnnl_primitive_desc_t pd = NULL;
     if (attr && dnnl_reorder_primitive_desc_create(&pd, from, p->engine, to, p->engine, attr) != dnnl_success)
         pd = NULL;
@@ -185,7 +197,7 @@ void ito__lower_matmul(ito__lowering *l, const ito_node *y) {
     dnnl_memory_desc_t md[3] = {matrix_md(batch_a, m, k, ta, type), matrix_md(batch_b, k, n, tb, type),
                                 matrix_md(batch, m, n, false, dnnl_f32)};
     dnnl_matmul_desc_t d;
-    dnnl_primitive_attr_t attr = ito__dnnl_attributes();
+    dnnl_primitive_attr_t attr = ito__dnnl_attributes(false);
     dnnl_primitive_desc_t pd = NULL;
     if (!attr || dnnl_matmul_desc_init(&d, &md[0], &md[1], NULL, &md[2]) != dnnl_success ||
         dnnl_primitive_desc_create(&pd, &d, attr, p->engine, NULL) != dnnl_success)

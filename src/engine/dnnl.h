@@ -17,7 +17,8 @@ int64_t ito__image_block(const ito_plan *p, ito_shape s);
 dnnl_data_type_t ito__stored_type(const ito_plan *p, int64_t block);
 const char *ito__implementation(const_dnnl_primitive_desc_t pd); /* NULL: our own */
 bool ito__is_reference(const_dnnl_primitive_desc_t pd);          /* oneDNN's slow specification */
-dnnl_primitive_attr_t ito__dnnl_attributes(void); /* scratchpad from the caller; NULL when memory ran out */
+/* Scratchpad from the caller; sum: added to what the result holds. NULL when memory ran out. */
+dnnl_primitive_attr_t ito__dnnl_attributes(bool sum);
 
 /* A primitive about to become a step. */
 typedef struct ito__request {
@@ -70,8 +71,10 @@ typedef struct ito__conv_way {
     dnnl_alg_kind_t algorithm;
     dnnl_data_type_t type; /* of what is multiplied */
     bool open;             /* layouts are oneDNN's choice, not ours */
+    bool sum;              /* added to what the result holds */
 } ito__conv_way;
-#define ITO__OWN_WAY ((ito__conv_way){dnnl_convolution_winograd, dnnl_f32, false}) /* of our own kernel */
+#define ITO__OWN_WAY                                                                                         \
+    ((ito__conv_way){dnnl_convolution_winograd, dnnl_f32, false, false}) /* of our own kernel */
 /* Walks oneDNN's implementations of a convolution op in one way, calling visit for each until it returns
  * true; visit owns pd. */
 void ito__conv_implementations(const ito_plan *p, const ito_node *n, ito__conv_way way,

@@ -81,7 +81,7 @@ void ito__conv_implementations(const ito_plan *p, const ito_node *n, ito__conv_w
     dnnl_prop_kind_t forward = p->options.frozen ? dnnl_forward_inference : dnnl_forward_training;
     dnnl_convolution_desc_t d, fd;
     dnnl_primitive_desc_t hint = NULL;
-    dnnl_primitive_attr_t attr = ito__dnnl_attributes();
+    dnnl_primitive_attr_t attr = ito__dnnl_attributes(way.sum);
     dnnl_primitive_desc_iterator_t it = NULL;
     bool found = false;
     if (!attr || describe_conv(n->op, &s, way.algorithm, forward, &sides, &d) != ITO_OK) goto done;
@@ -127,7 +127,7 @@ static dnnl_primitive_desc_t first_implementation(const ito_plan *p, const ito_n
 
 /* By direct summation: oneDNN's own Winograd wants packed weights four times as large. */
 static dnnl_primitive_desc_t choose_conv(const ito_plan *p, const ito_node *n) {
-    ito__conv_way ours = {dnnl_convolution_direct, dnnl_f32, false}, open = ours;
+    ito__conv_way ours = {dnnl_convolution_direct, dnnl_f32, false, false}, open = ours;
     open.open = true;
     dnnl_primitive_desc_t pd = NULL;
     if (p->options.precision == ITO_BF16) {
@@ -158,54 +158,142 @@ dnnl_memory_desc_t ito__stored_md(const ito_plan *p, const ito__conv_side *side)
     return ito__image_md(side->node->shape, block, ito__stored_type(p, block));
 }
 
-void ito__lower_conv(ito__lowering *l, const ito_node *n) {
-    ito_plan *p = l->plan;
-    ito__conv_shapes s = ito__conv_of(n);
-    ito__conv_code code = {.own = ito__winograd_pays(p, n)};
-    if (!code.own) code.pd = choose_conv(p, n);
-    if (code.own || code.pd) code = ito__tuned_conv(l, n, code);
-    const dnnl_primitive_desc_t pd = code.pd;
-    if (code.own) {
-        ito__lower_winograd(l, n);
-        return;
-    }
-    if (!pd) {
-        ito__fail(l, ITO_E_UNSUPPORTED, "%s: oneDNN has no implementation for %s: report the shape", n->scope,
-                  ito__op_name(n->op));
-        return;
-    }
-    if (n->op == ITO__OP_CONV2D_GRAD_W) ito__recompute(l, s.x);
+/* ---- lowering ---- */
+
+/* A tensor of a convolution: its value, and how it lies there. */
+typedef struct tensor {
+    int value;
+    dnnl_memory_desc_t md;
+} tensor;
+
+/* Adds the steps that run pd, which it destroys, with the changes of layout that it wants around it. */
+static void add_conv(ito__lowering *l, const ito_node *n, dnnl_primitive_desc_t pd,
+                     const tensor tensors[ITO__CONV_SIDES], const ito_node *bias, double flops) {
     ito__conv_side sides[ITO__CONV_SIDES];
     ito__conv_sides(n, sides);
-    ito__request r = {.node = n,
-                      .verb = ito__op_name(n->op),
-                      .pd = pd,
-                      .n_args = ITO__CONV_SIDES,
-                      .flops = ito__conv_flops(&s)};
-    int result = -1;
-    dnnl_memory_desc_t result_md = {0};
+    ito__request r = {
+        .node = n, .verb = ito__op_name(n->op), .pd = pd, .n_args = ITO__CONV_SIDES, .flops = flops};
     for (int i = 0; i < ITO__CONV_SIDES; i++) {
-        const ito_node *x = sides[i].node;
-        int64_t block = sides[i].weights ? 1 : ito__image_block(p, x->shape);
-        dnnl_memory_desc_t ours = ito__stored_md(p, &sides[i]),
-                           want = *dnnl_primitive_desc_query_md(pd, sides[i].query, 0);
-        int v;
-        if (x == n) {
-            r.out = i;
-            v = result = ito__result(l, n, block);
-            result_md = ours;
-            if (!dnnl_memory_desc_equal(&ours, &want))
-                v = ito__scratch(l, dnnl_memory_desc_get_size(&want), l->constant[n->id]);
-        } else {
-            v = ito__reordered(l, x, ito__operand(l, x, block), ours, want);
-        }
+        const dnnl_memory_desc_t want = *dnnl_primitive_desc_query_md(pd, sides[i].query, 0);
+        int v = tensors[i].value;
+        if (sides[i].node != n)
+            v = ito__reordered(l, sides[i].node, v, tensors[i].md, want);
+        else if (!dnnl_memory_desc_equal(&tensors[i].md, &want))
+            v = ito__scratch(l, dnnl_memory_desc_get_size(&want), l->constant[n->id]);
+        if (sides[i].node == n) r.out = i;
         r.args[i] = (ito__dnnl_arg){sides[i].arg, v, want};
     }
-    if (s.bias)
+    if (bias)
         r.args[r.n_args++] =
-            (ito__dnnl_arg){DNNL_ARG_BIAS, ito__operand(l, s.bias, 1), ito__flat_md(s.kernel.dim[0])};
-    int computed = r.args[r.out].value;
-    dnnl_memory_desc_t computed_md = r.args[r.out].md;
+            (ito__dnnl_arg){DNNL_ARG_BIAS, ito__operand(l, bias, 1), ito__flat_md(bias->shape.dim[0])};
+    const tensor result = tensors[r.out], made = {r.args[r.out].value, r.args[r.out].md};
     ito__add_primitive(l, &r);
-    if (computed != result) ito__add_reorder(l, n, computed, computed_md, result, result_md);
+    if (made.value != result.value) ito__add_reorder(l, n, made.value, made.md, result.value, result.md);
+}
+
+/* A tensor of n as the plan keeps it; the result is a new value. */
+static tensor stored_tensor(ito__lowering *l, const ito_node *n, const ito__conv_side *side) {
+    const int64_t block = side->weights ? 1 : ito__image_block(l->plan, side->node->shape);
+    const int value = side->node == n ? ito__result(l, n, block) : ito__operand(l, side->node, block);
+    return (tensor){value, ito__stored_md(l->plan, side)};
+}
+
+/* ---- by parts ---- */
+
+/* What a convolution does with some of the channels of its image, as a node of no graph: enough to choose an
+ * implementation by. */
+typedef struct part_conv {
+    ito_node node, x, w, *in[3];
+} part_conv;
+
+static void take_part(const ito_node *n, int64_t channels, bool biased, part_conv *c) {
+    const ito__conv_shapes s = ito__conv_of(n);
+    *c = (part_conv){.node = *n, .x = *s.x, .w = *s.w};
+    c->x.shape.dim[1] = c->w.shape.dim[1] = channels;
+    for (int i = 0; i < n->n_in; i++) c->in[i] = n->in[i];
+    c->in[0] = &c->x;
+    if (n->op == ITO__OP_CONV2D)
+        c->in[1] = &c->w;
+    else
+        c->node.shape = c->w.shape;
+    c->node.in = c->in;
+    if (!biased) c->node.n_in = 2;
+}
+
+/* oneDNN's code for every part in our own layouts; false, and none, where it has not. */
+static bool choose_parts(const ito_plan *p, const ito_node *n, const ito__parts *list,
+                         dnnl_primitive_desc_t *pd) {
+    ito__conv_way way = {.algorithm = dnnl_convolution_direct,
+                         .type = p->options.precision == ITO_BF16 ? dnnl_bf16 : dnnl_f32};
+    for (int i = 0; i < list->n; i++) {
+        const ito__part *part = &list->of[i].as;
+        part_conv c;
+        take_part(n, part->count, i == 0, &c);
+        way.sum = i > 0 && n->op == ITO__OP_CONV2D;
+        pd[i] = part->count == part->channels ? first_implementation(p, &c.node, way, false) : NULL;
+        if (pd[i]) continue;
+        while (i-- > 0) dnnl_primitive_desc_destroy(pd[i]);
+        return false;
+    }
+    return true;
+}
+
+/* Weights [O, C, kh, kw] of channels first .. first + count. */
+static dnnl_memory_desc_t weights_of(const dnnl_memory_desc_t *whole, int64_t first, int64_t count) {
+    const dnnl_dims_t dims = {whole->dims[0], count, whole->dims[2], whole->dims[3]},
+                      offsets = {0, first, 0, 0};
+    dnnl_memory_desc_t md;
+    dnnl_memory_desc_init_submemory(&md, whole, dims, offsets);
+    return md;
+}
+
+/* A convolution of an image in parts: it sums over channels, so later parts are added to the first; the
+ * gradients of their weights lie side by side. False where oneDNN cannot. */
+static bool lower_by_parts(ito__lowering *l, const ito_node *n) {
+    const ito__conv_shapes s = ito__conv_of(n);
+    const ito_plan *p = l->plan;
+    ito__parts list = {0};
+    dnnl_primitive_desc_t pd[ITO__STEP_PARTS];
+    if (n->op == ITO__OP_CONV2D_GRAD_X || !l->apart[s.x->id] || !ito__parts_of(l, s.x, 0, &list) ||
+        !choose_parts(p, n, &list, pd))
+        return false;
+    ito__conv_side sides[ITO__CONV_SIDES];
+    ito__conv_sides(n, sides);
+    const tensor weights = stored_tensor(l, n, &sides[1]), other = stored_tensor(l, n, &sides[2]);
+    int64_t first = 0;
+    for (int i = 0; i < list.n; i++) {
+        const int64_t count = list.of[i].as.count;
+        ito_shape image = s.image;
+        image.dim[1] = count;
+        const tensor tensors[ITO__CONV_SIDES] = {
+            {list.of[i].value, ito__image_md(image, p->block, ito__stored_type(p, p->block))},
+            {weights.value, weights_of(&weights.md, first, count)},
+            other};
+        add_conv(l, n, pd[i], tensors, i == 0 ? s.bias : NULL,
+                 ito__conv_flops(&s) * (double)count / (double)s.image.dim[1]);
+        first += count;
+    }
+    return true;
+}
+
+void ito__lower_conv(ito__lowering *l, const ito_node *n) {
+    ito_plan *p = l->plan;
+    const ito__conv_shapes s = ito__conv_of(n);
+    ito__conv_code code = {.own = ito__winograd_pays(p, n)};
+    if (!code.own && lower_by_parts(l, n)) return;
+    if (!code.own) code.pd = choose_conv(p, n);
+    if (code.own || code.pd) code = ito__tuned_conv(l, n, code);
+    if (code.own) {
+        ito__lower_winograd(l, n);
+    } else if (code.pd) {
+        ito__conv_side sides[ITO__CONV_SIDES];
+        tensor tensors[ITO__CONV_SIDES];
+        if (n->op == ITO__OP_CONV2D_GRAD_W) ito__recompute(l, s.x);
+        ito__conv_sides(n, sides);
+        for (int i = 0; i < ITO__CONV_SIDES; i++) tensors[i] = stored_tensor(l, n, &sides[i]);
+        add_conv(l, n, code.pd, tensors, s.bias, ito__conv_flops(&s));
+    } else {
+        ito__fail(l, ITO_E_UNSUPPORTED, "%s: oneDNN has no implementation for %s: report the shape", n->scope,
+                  ito__op_name(n->op));
+    }
 }

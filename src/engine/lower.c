@@ -44,8 +44,7 @@ static bool sum_blocked(const ito__lowering *l, const ito_node *y) {
     return ito__has_blocked(l, x) && reads_alike(y, x);
 }
 
-/* Does this node work on blocked images? Its result is blocked too when it is an image itself. */
-static bool wants_blocked(const ito__lowering *l, const ito_node *y) {
+bool ito__wants_blocked(const ito__lowering *l, const ito_node *y) {
     const ito_node *image = y->n_in ? y->in[0] : y;
     if (ito__is_unary(y->op) || ito__is_binary(y->op))
         return ito__is_image(l->plan, y->shape) && pointwise_blocked(l, y);
@@ -82,9 +81,41 @@ static double attention_flops(const ito_node *y) {
     return products * 2 * (double)ito_shape_count(s) * (double)(s.dim[2] * s.dim[3]);
 }
 
-static void lower_kernel(ito__lowering *l, const ito_node *y) {
+/* Does the kernel of a node read an operand by its parts? */
+static bool reads_parts(const ito_node *y, int operand) {
+    switch (y->op) {
+    case ITO__OP_NORM_STATS:
+    case ITO__OP_NORM:
+    case ITO__OP_NORM_SUMS:
+    case ITO__OP_NORM_DX: return operand == 0;
+    case ITO__OP_ADD:
+        return ito_shape_equal(y->in[0]->shape, y->shape) && ito_shape_equal(y->in[1]->shape, y->shape);
+    default: return false;
+    }
+}
+
+/* The value of an operand; -1 where its parts are in the list instead. */
+static int operand_or_parts(ito__lowering *l, const ito_node *y, int k, int64_t block, ito__parts *parts) {
+    const ito_node *x = y->in[k];
+    const bool statistics = y->op == ITO__OP_NORM_STATS && k == 0;
+    const int n = parts->n;
+    if (block > 1 && reads_parts(y, k) && (l->apart[x->id] || statistics) && ito__parts_of(l, x, k, parts)) {
+        const int taken = statistics ? ito__take_moments(l, parts) : 0;
+        if (l->apart[x->id] || taken > 0) return -1;
+        parts->n = n;
+    }
+    return ito__operand(l, x, block);
+}
+
+static bool has_moments_alone(const ito__parts *list) {
+    for (int i = 0; i < list->n; i++)
+        if (list->of[i].moments < 0) return false;
+    return list->n > 0;
+}
+
+void ito__lower_kernel(ito__lowering *l, const ito_node *y) {
     ito_plan *p = l->plan;
-    bool blocked = wants_blocked(l, y) && serves_blocked(p, y->op);
+    bool blocked = ito__wants_blocked(l, y) && serves_blocked(p, y->op);
     ito__kernel fast = blocked ? p->image[y->op] : p->fast[y->op];
     int64_t block = blocked ? p->block : 1;
     int in[ITO__STEP_OPERANDS];
@@ -93,9 +124,8 @@ static void lower_kernel(ito__lowering *l, const ito_node *y) {
                   y->n_in, ITO__STEP_OPERANDS);
         return;
     }
-    for (int i = 0; i < y->n_in; i++) in[i] = ito__operand(l, y->in[i], block);
-    const int moments = blocked && y->op == ITO__OP_NORM_STATS ? ito__take_moments(l, y->in[0]) : -1;
-    if (moments >= 0) in[0] = moments;
+    ito__parts parts = {0};
+    for (int i = 0; i < y->n_in; i++) in[i] = operand_or_parts(l, y, i, block, &parts);
     int out = ito__result(l, y, ito__is_image(p, y->shape) ? block : 1);
     bool plain = !fast || fast == p->plain[y->op];
     int scratch = plain ? -1 : ito__scratch(l, ito__kernel_scratch(y, p->threads), false);
@@ -104,8 +134,8 @@ static void lower_kernel(ito__lowering *l, const ito_node *y) {
     s->kernel = fast ? fast : p->plain[y->op];
     s->block = block;
     s->scratch = scratch;
-    s->moments = moments;
-    if (moments >= 0) s->kind = "norm_stats of moments";
+    ito__keep_parts(l, s, &parts);
+    if (y->op == ITO__OP_NORM_STATS && has_moments_alone(&parts)) s->kind = "norm_stats of moments";
     s->flops = attention_flops(y);
     p->flops += s->constant ? 0 : s->flops;
 }
@@ -132,16 +162,17 @@ void ito__lower(ito__lowering *l, const ito_node *y) {
     case ITO__OP_CONV2D_GRAD_X:
     case ITO__OP_CONV2D_GRAD_W:
         if (reference)
-            lower_kernel(l, y);
+            ito__lower_kernel(l, y);
         else
             ito__lower_conv(l, y);
         break;
     case ITO__OP_MATMUL:
         if (reference)
-            lower_kernel(l, y);
+            ito__lower_kernel(l, y);
         else
             ito__lower_matmul(l, y);
         break;
-    default: lower_kernel(l, y);
+    default:
+        if (!ito__put_off(l, y)) ito__lower_kernel(l, y);
     }
 }

@@ -32,6 +32,10 @@ static void find_lifetimes(ito_plan *p) {
     for (int i = 0; i < p->n_steps; i++) {
         const ito__step *s = &p->steps[i];
         for (int k = 0; k < s->n_in; k++) touch(p, s->in[k], i);
+        for (int k = 0; k < s->n_parts; k++) {
+            touch(p, s->parts[k].value, i);
+            touch(p, s->parts[k].moments, i);
+        }
         touch(p, s->out, i);
         touch(p, s->scratch, i);
         touch(p, s->moments, i);
@@ -53,6 +57,7 @@ static void compute_in_place(ito_plan *p) {
         ito__value *y = &p->values[s->out];
         if (!s->kernel || y->place != ITO__ARENA || y->alias >= 0 || y->first != i) continue;
         for (int k = 0; k < s->n_in; k++) {
+            if (s->in[k] < 0) continue;
             int root = ito__root(p, s->in[k]);
             ito__value *x = &p->values[root];
             if (!may_overwrite(s, k) || x->place != ITO__ARENA || x->last != i || root == s->out) continue;

@@ -17,12 +17,25 @@ static size_t moments_bytes(const ito_node *x) {
     return (size_t)(ito__moment_bands(x) * x->shape.dim[0] * x->shape.dim[1] * 2) * sizeof(double);
 }
 
-int ito__take_moments(ito__lowering *l, const ito_node *x) {
+static int moments_of(ito__lowering *l, int image) {
     ito_plan *p = l->plan;
-    const int image = l->blocked[x->id];
-    if (l->status != ITO_OK || image < 0 || !ito__makes_moments(x)) return -1;
-    ito__step *step = step_that_makes(p, image);
-    if (!step || step->constant || step->node != x || step->kernel != p->image[x->op]) return -1;
+    ito__step *step = image < 0 ? NULL : step_that_makes(p, image);
+    if (l->status != ITO_OK || !step || step->constant) return -1;
+    const ito_node *x = step->node;
+    if (x != p->values[image].node || step->kernel != p->image[x->op] || !ito__makes_moments(x)) return -1;
     if (step->moments < 0) step->moments = ito__scratch(l, moments_bytes(x), false);
     return step->moments;
+}
+
+int ito__take_moments(ito__lowering *l, ito__parts *list) {
+    int taken = 0;
+    for (int i = 0; i < list->n; i++) {
+        ito__step_part *part = &list->of[i];
+        part->moments = moments_of(l, part->value);
+        if (part->moments < 0) continue;
+        part->as.bands = ito__moment_bands(l->plan->values[part->value].node);
+        part->value = -1;
+        taken++;
+    }
+    return taken;
 }

@@ -93,7 +93,7 @@ bool ito__is_image(const ito_plan *p, ito_shape s) {
 }
 
 bool ito__has_blocked(const ito__lowering *l, const ito_node *x) {
-    return l->blocked[x->id] >= 0;
+    return l->blocked[x->id] >= 0 || l->apart[x->id];
 }
 
 int ito__result(ito__lowering *l, const ito_node *y, int64_t block) {
@@ -125,6 +125,10 @@ int ito__operand(ito__lowering *l, const ito_node *x, int64_t block) {
     if (!ito__is_image(l->plan, x->shape)) block = 1;
     int have = block > 1 ? l->blocked[x->id] : l->row_major[x->id];
     if (have >= 0) return have;
+    if (l->apart[x->id] && l->blocked[x->id] < 0) {
+        ito__lower_kernel(l, x);
+        return ito__operand(l, x, block);
+    }
     int from = block > 1 ? l->row_major[x->id] : l->blocked[x->id];
     int to = ito__result(l, x, block);
     if (from < 0 || to < 0) {
@@ -199,6 +203,7 @@ static void copy_outputs(ito__lowering *l, int n, ito_node *const *outputs, cons
         const ito_node *y = outputs[i];
         if (l->plan->bound[slots[i]].value >= 0) continue;
         l->output[y->id] = -1;
+        if (l->apart[y->id] && l->blocked[y->id] < 0) ito__lower_kernel(l, y);
         int from = l->row_major[y->id] >= 0 ? l->row_major[y->id] : l->blocked[y->id];
         int to = bound_value(l, y, slots[i]);
         if (from >= 0 && to >= 0) ito__lower_convert(l, y, from, to);
@@ -215,7 +220,8 @@ static ito_status lower_graph(ito_plan *p, int n, ito_node *const *outputs, ito_
     l.output = ito__alloc(count, sizeof *l.output);
     l.constant = ito__calloc(count, sizeof *l.constant);
     l.again = ito__calloc(count, sizeof *l.again);
-    if (!needed || !slots || !l.row_major || !l.blocked || !l.output || !l.constant || !l.again) {
+    l.apart = ito__calloc(count, sizeof *l.apart);
+    if (!needed || !slots || !l.row_major || !l.blocked || !l.output || !l.constant || !l.again || !l.apart) {
         ito__fail(&l, ITO_E_NOMEM, "plan: out of memory for %zu nodes: free some", count);
         goto done;
     }
@@ -236,6 +242,7 @@ done:
     ito__free(l.output);
     ito__free(l.constant);
     ito__free(l.again);
+    ito__free(l.apart);
     return l.status;
 }
 
@@ -300,6 +307,7 @@ void ito_plan_free(ito_plan *p) {
     for (int i = 0; i < p->n_steps; i++) {
         ito__dnnl_call_free(p->steps[i].dnnl);
         ito__free(p->steps[i].in);
+        ito__free(p->steps[i].parts);
     }
     if (p->engine) dnnl_engine_destroy(p->engine);
     ito__free(p->steps);

@@ -51,6 +51,19 @@ typedef struct ito__dnnl_call {
     ito__dnnl_arg args[ITO__DNNL_ARGS];
 } ito__dnnl_call;
 
+/* A part of an operand by values (kernel.h has it by pointers). */
+typedef struct ito__step_part {
+    int operand;
+    int value, moments; /* of the image; value -1: only its moments are read; moments -1: none */
+    ito__part as;       /* its numbers; the pointers are a run's */
+} ito__step_part;
+
+enum { ITO__STEP_PARTS = 8 }; /* of all operands of a step */
+typedef struct ito__parts {
+    int n;
+    ito__step_part of[ITO__STEP_PARTS];
+} ito__parts;
+
 typedef struct ito__step {
     const ito_node *node;
     bool constant;      /* part of what a frozen plan computes once */
@@ -58,7 +71,9 @@ typedef struct ito__step {
     ito__dnnl_call *dnnl;
     int64_t block;
     int n_in;
-    int *in;                   /* values; for oneDNN steps too, so that lifetimes need no special case */
+    int *in;     /* values; for oneDNN steps too, so that lifetimes need no special case */
+    int n_parts; /* of operands that do not lie in one piece */
+    ito__step_part *parts;
     int out, scratch, moments; /* -1: none */
     double flops;
     const char *kind; /* of profiles: "conv2d jit:avx512_core" */
@@ -95,6 +110,7 @@ typedef struct ito__lowering {
     int *output;                   /* by node id: the bound entry that takes its row-major value, -1 */
     bool *constant;                /* by node id: does not change between runs */
     bool *again;                   /* by node id: computed once more for the backward pass */
+    bool *apart;                   /* by node id: a blocked image that is read by its parts (parts.c) */
     struct ito__conv_timer *timer; /* made when a tuning lacks a convolution; NULL until then */
     int untimed;                   /* convolutions that could not be timed */
     ito__step scrap;               /* where a failed lowering writes */
@@ -123,8 +139,19 @@ void ito__fail(ito__lowering *l, ito_status status, const char *format, ...);
 void ito__lower(ito__lowering *l, const ito_node *y);
 /* recompute.c: computes an operand of the backward pass once more, where that is cheaper than its memory. */
 void ito__recompute(ito__lowering *l, const ito_node *x);
-/* moments.c: the moments of image x from the step that makes it, as a value; -1 where it cannot take them. */
-int ito__take_moments(ito__lowering *l, const ito_node *x);
+/* lower.c: adds the step of a kernel; of an image that was put off, when it is wanted in one piece. */
+void ito__lower_kernel(ito__lowering *l, const ito_node *y);
+/* Does this node work on blocked images? Its result is blocked too when it is an image itself. */
+bool ito__wants_blocked(const ito__lowering *l, const ito_node *y);
+/* parts.c: is a concatenation or slice read by its parts, and not made until it is asked for in one piece? */
+bool ito__put_off(ito__lowering *l, const ito_node *y);
+/* Appends the parts of blocked image x as those of an operand; false, and nothing, when they are too many. */
+bool ito__parts_of(ito__lowering *l, const ito_node *x, int operand, ito__parts *list);
+/* Gives a step its parts. */
+void ito__keep_parts(ito__lowering *l, ito__step *s, const ito__parts *list);
+/* moments.c: has the moments of each part's image taken by the step that makes it, where that step can;
+ * returns how many. */
+int ito__take_moments(ito__lowering *l, ito__parts *list);
 /* dnnl.c: these add the primitive, its conversions and its packed weights. */
 void ito__lower_conv(ito__lowering *l, const ito_node *y);
 void ito__lower_matmul(ito__lowering *l, const ito_node *y);

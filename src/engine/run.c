@@ -114,9 +114,22 @@ static void *value_data(const ito_workspace *ws, int v) {
     return (x->place == ITO__CONSTANT ? ws->constants : ws->arena) + x->offset;
 }
 
+/* The parts of a step's operands, which its call refers to. */
+static void point_parts(const ito_workspace *ws, const ito__step *s, ito__part *parts, ito__call *call) {
+    for (int k = 0; k < s->n_parts; k++) {
+        const ito__step_part *part = &s->parts[k];
+        parts[k] = part->as;
+        if (part->value >= 0) parts[k].image = value_data(ws, part->value);
+        if (part->moments >= 0) parts[k].moments = value_data(ws, part->moments);
+        if (!call->parts[part->operand]) call->parts[part->operand] = &parts[k];
+    }
+}
+
 static ito_status run_kernel(ito_workspace *ws, const ito__step *s) {
     const void *in[ITO__STEP_OPERANDS] = {0};
-    for (int k = 0; k < s->n_in; k++) in[k] = value_data(ws, s->in[k]);
+    ito__part parts[ITO__STEP_PARTS];
+    for (int k = 0; k < s->n_in; k++)
+        if (s->in[k] >= 0) in[k] = value_data(ws, s->in[k]);
     ito__call call = {.node = s->node,
                       .in = in,
                       .out = value_data(ws, s->out),
@@ -127,6 +140,7 @@ static ito_status run_kernel(ito_workspace *ws, const ito__step *s) {
                       .scratch = s->scratch < 0 ? NULL : value_data(ws, s->scratch),
                       .threads = ws->plan->threads,
                       .moments = s->moments < 0 ? NULL : value_data(ws, s->moments)};
+    point_parts(ws, s, parts, &call);
     s->kernel(&call);
     return ITO_OK;
 }
@@ -177,9 +191,16 @@ static int slowest_first(const void *a, const void *b) {
     return x->seconds < y->seconds ? 1 : x->seconds > y->seconds ? -1 : 0;
 }
 
+static double part_bytes(const ito_plan *p, const ito__step_part *part) {
+    const double share = (double)part->as.count / (double)part->as.channels;
+    return share * (double)p->values[part->value >= 0 ? part->value : part->moments].bytes;
+}
+
 static double step_bytes(const ito_plan *p, const ito__step *s) {
     double bytes = (double)p->values[s->out].bytes;
-    for (int i = 0; i < s->n_in; i++) bytes += (double)p->values[s->in[i]].bytes;
+    for (int i = 0; i < s->n_in; i++)
+        if (s->in[i] >= 0) bytes += (double)p->values[s->in[i]].bytes;
+    for (int i = 0; i < s->n_parts; i++) bytes += part_bytes(p, &s->parts[i]);
     return bytes;
 }
 

@@ -201,6 +201,47 @@ BUILD(residual_block) {
     return ito_average_pool(h, 2);
 }
 
+/* How a U-Net goes on from a concatenation: norm, SiLU and 3x3 convolution beside a 1x1 convolution. */
+static ito_node *joint(const op_case *c, ito_node *x, ito_node *const *weights) {
+    ito_node *h = ito_silu(ito_group_norm(x, weights[0], weights[1], c->groups, 1e-5));
+    h = ito_conv2d(h, weights[2], NULL, ito_conv_same(3));
+    return ito_scale(ito_add(ito_conv2d(x, weights[3], weights[4], ito_conv_same(1)), h), 0.7071067811865476);
+}
+
+/* Operands: two images, then gamma, beta, w3, w1, bias. */
+BUILD(joint) {
+    return joint(c, ito_concat(2, x, 1), x + 2);
+}
+/* Of the sum of both images and a convolution of one, so that parts come with moments and without. */
+BUILD(joint_of_sums) {
+    return joint(c, ito_concat(2, (ito_node *[]){ito_add(x[0], x[1]), x[1]}, 1), x + 2);
+}
+/* A concatenation of one, of a slice across its parts, and of a part. */
+BUILD(joint_of_joints) {
+    ito_node *inner = ito_concat(2, x, 1), *across = ito_slice(inner, 1, 16, 48);
+    return joint(c, ito_concat(3, (ito_node *[]){inner, across, x[0]}, 1), x + 2);
+}
+/* Of more parts than a kernel takes. */
+BUILD(joint_of_nine) {
+    return joint(c, ito_concat(9, (ito_node *[]){x[0], x[1], x[0], x[1], x[0], x[1], x[0], x[1], x[0]}, 1),
+                 x + 2);
+}
+/* Read by its parts, in one piece, and by its parts again. */
+BUILD(joint_and_copy) {
+    ito_node *both = ito_concat(2, x, 1);
+    ito_node *first = joint(c, both, x + 2), *copied = ito_average_pool(ito_relu(both), 1);
+    return ito_add(first, joint(c, ito_add(both, copied), x + 2));
+}
+BUILD(conv_of_parts) {
+    return ito_conv2d(ito_concat(2, x, 1), x[2], NULL, c->conv);
+}
+BUILD(sum_of_slices) {
+    (void)c;
+    int64_t half = ito_node_shape(x[0]).dim[1] / 2;
+    ito_node *a = ito_slice(x[0], 1, 0, half), *b = ito_slice(x[0], 1, half, 2 * half);
+    return ito_sub(ito_scale(a, 1.5), ito_add(b, ito_slice(x[1], 1, 16, 16 + half)));
+}
+
 /* ---- operands ---- */
 
 /* clang-format off */
@@ -212,6 +253,7 @@ BUILD(residual_block) {
 #define SPREAD(...) {.shape = DIMS(__VA_ARGS__), .spread = true}                       /* no two alike */
 #define W(...) {.shape = DIMS(__VA_ARGS__), .role = OP_WEIGHT}
 #define WPOS(...) {.shape = DIMS(__VA_ARGS__), .role = OP_WEIGHT, .low = 0.5, .high = 1.5}
+#define JOINT(from, to) WPOS(from), W(from), W(to, from, 3, 3), W(to, from, 1, 1), W(to)
 #define ROWS(n, rows) {.shape = DIMS(n), .role = OP_INDEX, .high = rows}
 #define SCALAR {.shape = {0, {0}}}
 
@@ -496,6 +538,21 @@ const op_case op_cases[] = {
      W(16, 16, 3, 3), W(16), W(16, 16, 3, 3), W(16, 16), W(16, 16), W(16, 16)}, .groups = 4, .loose = 4},
     {"composite: residual block of 6 channels", build_residual_block, 10, {X(1, 6, 2, 4), X(1, 6), WPOS(6),
      W(6), W(6, 6, 3, 3), W(6), W(6, 6, 3, 3), W(6, 6), W(6, 6), W(6, 6)}, .groups = 2, .loose = 4},
+
+    /* images in parts; groups of norms reach across */
+    {"parts: two", build_joint, 7, {X(2, 32, 3, 5), X(2, 16, 3, 5), JOINT(48, 16)}, .groups = 4, .loose = 4},
+    {"parts: of a sum and a convolution", build_joint_of_sums, 7, {X(2, 16, 4, 3), X(2, 16, 4, 3), JOINT(32, 16)},
+     .groups = 8, .loose = 4},
+    {"parts: of parts", build_joint_of_joints, 7, {X(2, 16, 3, 4), X(2, 48, 3, 4), JOINT(112, 16)}, .groups = 4,
+     .loose = 4},
+    {"parts: nine", build_joint_of_nine, 7, {X(1, 16, 3, 3), X(1, 32, 3, 3), JOINT(208, 16)}, .groups = 4, .loose = 4},
+    {"parts: and a copy", build_joint_and_copy, 7, {KINK(2, 16, 3, 4), KINK(2, 32, 3, 4), JOINT(48, 16)}, .groups = 6,
+     .loose = 4},
+    {"parts: 3x3 stride 2", build_conv_of_parts, 3, {X(2, 16, 5, 4), X(2, 32, 5, 4), W(16, 48, 3, 3)},
+     .law = OP_NO_LAW, .conv = {2, 1, 1}},
+    {"parts: 3x3, for Winograd", build_conv_of_parts, 3, {X(2, 32, 8, 8), X(2, 64, 8, 8), W(32, 96, 3, 3)},
+     .law = OP_NO_LAW, .conv = {1, 1, 1}},
+    {"parts: sum of slices", build_sum_of_slices, 2, {X(2, 64, 3, 5), X(2, 48, 3, 5)}, .law = OP_LINEAR},
 };
 /* clang-format on */
 const int op_case_count = (int)(sizeof op_cases / sizeof op_cases[0]);

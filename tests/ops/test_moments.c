@@ -5,7 +5,7 @@
  */
 #include "op_harness.h"
 
-typedef enum producer { CONV, SUM, CONCAT, PRODUCERS } producer;
+typedef enum producer { CONV, SUM, PARTS, PRODUCERS } producer;
 
 typedef struct shape {
     int64_t images, channels, height, width;
@@ -51,14 +51,14 @@ static void build(layers *n, const shape *s, producer of, bool apart, bool shift
     ito_error err = {0};
     *n = (layers){0};
     op_require(ito_graph_create(&n->g, &err), &err);
-    ito_node *a = image(n, s, "x", "w", of == CONCAT ? half : s->channels), *x;
+    ito_node *a = image(n, s, "x", "w", s->channels), *x;
     if (of == CONV)
         x = ito_conv2d(a, leaf(n, true, "kernels", ITO_SHAPE(s->channels, s->channels, 3, 3)),
                        leaf(n, true, "bias", ITO_SHAPE(s->channels)), ito_conv_same(3));
-    else if (of == SUM)
-        x = ito_add(a, image(n, s, "x2", "w2", s->channels));
     else
-        x = ito_concat(2, (ito_node *[]){a, image(n, s, "x2", "w2", s->channels - half)}, 1);
+        x = ito_add(a, image(n, s, "x2", "w2", s->channels));
+    if (of == PARTS) /* the halves of the sum in the other order */
+        x = ito_concat(2, (ito_node *[]){ito_slice(x, 1, half, s->channels), ito_slice(x, 1, 0, half)}, 1);
     if (apart) x = ito_relu(x);
     if (shifted) x = ito_add(x, leaf(n, false, "shift", ITO_SHAPE(s->images, s->channels, 1, 1)));
     n->y = ito_group_norm(x, NULL, NULL, s->groups, 1e-6);

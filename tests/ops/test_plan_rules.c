@@ -5,6 +5,8 @@
  */
 #include "op_harness.h"
 
+#include "engine/plan.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -397,6 +399,44 @@ static void a_concatenation_of_seventeen_parts_is_refused(void **state) {
     ito_graph_free(g);
 }
 
+/* Copies of blocked images in a plan of a case's value and first derivatives. */
+static int copies_in(const char *name) {
+    op_graph o;
+    op_plan p;
+    ito_node *outputs[OP_MAX_IN + 1];
+    int n = 0;
+    op_graph_build(&o, find_case(name), true);
+    outputs[n++] = o.y;
+    for (int i = 0; i < o.n_x; i++) outputs[n++] = o.dx[i];
+    op_plan_open(&p, o.g, n, outputs, ito_plan_default());
+    char *text = ito_plan_describe(p.plan);
+    int copies = 0;
+    assert_non_null(text);
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+        copies += (strstr(line, " concat ") || strstr(line, " slice ")) && strstr(line, " blk ");
+    free(text);
+    op_plan_close(&p);
+    op_graph_release(&o);
+    return copies;
+}
+
+static void parts_of_an_image_are_read_where_they_lie(void **state) {
+    (void)state;
+    if (ito__channel_block() != 16) skip();
+    assert_int_equal(copies_in("parts: two"), 0);
+    assert_int_equal(copies_in("parts: of a sum and a convolution"), 0);
+    assert_int_equal(copies_in("parts: sum of slices"), 0);
+    assert_int_equal(copies_in("parts: 3x3 stride 2"), 2); /* its gradient's slices, for the outputs */
+}
+
+static void images_are_copied_once_for_what_wants_them_whole(void **state) {
+    (void)state;
+    if (ito__channel_block() != 16) skip();
+    assert_int_equal(copies_in("parts: 3x3, for Winograd"), 3);
+    assert_int_equal(copies_in("parts: nine"), 1);
+    assert_int_equal(copies_in("parts: and a copy"), 1);
+}
+
 static void a_plan_counts_and_describes_its_work(void **state) {
     (void)state;
     op_graph o;
@@ -443,6 +483,8 @@ int main(void) {
         cmocka_unit_test(frozen_plans_draw_anew),
         cmocka_unit_test(options_out_of_range_are_refused),
         cmocka_unit_test(a_concatenation_of_seventeen_parts_is_refused),
+        cmocka_unit_test(parts_of_an_image_are_read_where_they_lie),
+        cmocka_unit_test(images_are_copied_once_for_what_wants_them_whole),
         cmocka_unit_test(a_plan_counts_and_describes_its_work),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

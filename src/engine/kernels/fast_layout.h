@@ -5,7 +5,7 @@
 #ifndef ITO_ENGINE_FAST_LAYOUT_H
 #define ITO_ENGINE_FAST_LAYOUT_H
 
-#include "engine/kernels/fast_moments.h"
+#include "engine/kernels/fast_math.h"
 
 /* Elements in one step along an axis of a row-major array; blocks of channels are one step of as many. */
 static int64_t below_axis(ito_shape s, int axis) {
@@ -14,36 +14,7 @@ static int64_t below_axis(ito_shape s, int axis) {
     return n;
 }
 
-/* The operand of a concatenation of channels that has a channel, which becomes the channel there. */
-static int operand_with(const ito_node *y, int64_t *channel) {
-    int p = 0;
-    while (*channel >= y->in[p]->shape.dim[1]) *channel -= y->in[p++]->shape.dim[1];
-    return p;
-}
-
-/* Blocked images, with the moments of the result. */
-static void concat_panels(const ito__call *c) {
-    const ito_shape s = c->node->shape;
-    const int64_t blocks = s.dim[1] / c->block, pixels = s.dim[2] * s.dim[3], length = pixels * c->block;
-#pragma omp parallel for if (ito_shape_count(s) > PARALLEL)
-    for (int64_t u = 0; u < s.dim[0] * blocks; u++) {
-        int64_t channel = u % blocks * c->block;
-        const int p = operand_with(c->node, &channel);
-        const element *from = IN(p) + (u / blocks * c->node->in[p]->shape.dim[1] + channel) * pixels;
-        double *moments = result_moments(c, u);
-        for (int64_t i = 0, n; i < length; i += n * c->block) {
-            n = next_pixels((length - i) / c->block);
-            memcpy(OUT + u * length + i, from + i, (size_t)(n * c->block) * sizeof *from);
-            piece_moments(from + i, n, c->block, moments);
-        }
-    }
-}
-
 static void k_concat(const ito__call *c) {
-    if (c->moments) {
-        concat_panels(c);
-        return;
-    }
     ito_shape s = c->node->shape;
     int axis = c->node->attr.range.axis, n_in = c->node->n_in;
     int64_t n = ito_shape_count(s), inner = below_axis(s, axis), row = inner * s.dim[axis];

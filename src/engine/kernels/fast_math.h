@@ -104,6 +104,25 @@ static inline element narrow(float x) {
 }
 #endif
 
+/* ---- panels of operands ---- */
+
+/* The part of an operand that has a channel, which becomes that channel of the part's image. */
+static inline const ito__part *part_with(const ito__part *part, int64_t *channel) {
+    for (; *channel >= part->count; part++) *channel -= part->count;
+    *channel += part->first;
+    return part;
+}
+
+/* Where panel number `panel` of an image operand lies. */
+static inline const element *panel_of(const ito__call *c, int operand, int64_t panel) {
+    const ito_shape s = c->node->in[operand]->shape;
+    const int64_t blocks = s.dim[1] / c->block, pixels = s.dim[2] * s.dim[3];
+    if (!c->parts[operand]) return IN(operand) + panel * pixels * c->block;
+    int64_t channel = panel % blocks * c->block;
+    const ito__part *part = part_with(c->parts[operand], &channel);
+    return (const element *)part->image + (panel / blocks * part->channels + channel) * pixels;
+}
+
 /* ---- exponentials ---- */
 
 /* x = n ln 2 + r with |r| <= ln(2) / 2: returns e^r - 1 and n. Adding 1.5 * 2^23 rounds to an

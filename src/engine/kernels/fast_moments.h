@@ -84,16 +84,16 @@ static void panel_moments(const element *x, int64_t pixels, int64_t block, doubl
     }
 }
 
-/* The moments of a channel in [bands, images, channels, 2]. */
-static inline double *moments_at(double *moments, int64_t images, int64_t channels, int64_t band,
-                                 int64_t image, int64_t channel) {
-    return moments + 2 * ((band * images + image) * channels + channel);
+/* Where the moments of a channel are in [bands, images, channels, 2]. */
+static inline int64_t moments_at(int64_t images, int64_t channels, int64_t band, int64_t image,
+                                 int64_t channel) {
+    return 2 * ((band * images + image) * channels + channel);
 }
 
 /* The moments of a panel of a result of one band, set to zero. */
 static inline double *result_moments(const ito__call *c, int64_t panel) {
     const ito_shape s = c->node->shape;
-    double *moments = moments_at(c->moments, s.dim[0], s.dim[1], 0, 0, panel * c->block);
+    double *moments = c->moments + moments_at(s.dim[0], s.dim[1], 0, 0, panel * c->block);
     return memset(moments, 0, (size_t)(2 * c->block) * sizeof *moments);
 }
 

@@ -37,16 +37,27 @@ static double channel_shift(const ito__call *c, int operands, const norm_shape *
 /* The sums of x and of x^2 over each channel of a block, from the image or from what made it: [block, 2]. */
 static void channel_moments(const ito__call *c, const norm_shape *q, int64_t image, int64_t first,
                             double *moments) {
-    const ito_node *x = c->node->in[0];
-    if (!c->moments) {
-        panel_moments(IN(0) + (image * q->channels + first) * q->pixels, q->pixels, q->block, moments);
+    const ito__part *part = c->parts[0] ? part_with(c->parts[0], &first) : NULL;
+    if (!part || !part->moments) {
+        const int64_t channels = part ? part->channels : q->channels;
+        const element *x = part ? part->image : c->in[0];
+        panel_moments(x + (image * channels + first) * q->pixels, q->pixels, q->block, moments);
         return;
     }
     memset(moments, 0, (size_t)(2 * q->block) * sizeof *moments);
-    for (int64_t band = 0; band < ito__moment_bands(x); band++) {
-        const double *of_band = moments_at(c->moments, q->images, q->channels, band, image, first);
+    for (int64_t band = 0; band < part->bands; band++) {
+        const double *of_band = part->moments + moments_at(q->images, part->channels, band, image, first);
         for (int64_t i = 0; i < 2 * q->block; i++) moments[i] += of_band[i];
     }
+}
+
+/* Is there a pass over an image to be made? */
+static bool reads_images(const ito__call *c, const norm_shape *q) {
+    if (!c->parts[0]) return true;
+    const ito__part *part = c->parts[0];
+    for (int64_t channels = 0; channels < q->channels; channels += part++->count)
+        if (!part->moments) return true;
+    return false;
 }
 
 /* Channels first .. first + count of one image: whole blocks and whole groups, at most LANES groups. */
@@ -80,7 +91,8 @@ static void k_norm_stats(const ito__call *c) {
     int64_t channels = q.group;
     while (channels % q.block) channels += q.group;
     int64_t spans = q.channels / channels;
-#pragma omp parallel for if (!c->moments && q.images * q.channels * q.pixels > PARALLEL)
+    const bool pass = reads_images(c, &q);
+#pragma omp parallel for if (pass && q.images * q.channels * q.pixels > PARALLEL)
     for (int64_t u = 0; u < q.images * spans; u++)
         span_stats(c, &q, u / spans, u % spans * channels, channels);
 }
@@ -135,7 +147,7 @@ static void k_norm(const ito__call *c) {
     for (int64_t u = 0; u < q.images * q.blocks * pieces; u++) {
         const int64_t panel = u / pieces, from = u % pieces * piece;
         const int64_t n = from + piece < q.length ? piece : q.length - from;
-        const element *in = IN(0) + panel * q.length;
+        const element *in = panel_of(c, 0, panel);
         element *out = OUT + panel * q.length;
         norm_lanes v;
         norm_lanes_of(c, 4, &q, panel, &v);
@@ -169,7 +181,7 @@ static void k_norm_sums(const ito__call *c) {
     bool silu = c->node->attr.norm.silu;
 #pragma omp parallel for if (q.images * q.channels * q.pixels > PARALLEL)
     for (int64_t p = 0; p < q.images * q.blocks; p++) {
-        const element *x = IN(0) + p * q.length, *g = IN(4) + p * q.length;
+        const element *x = panel_of(c, 0, p), *g = IN(4) + p * q.length;
         double plain[LANES] = {0}, weighted[LANES] = {0};
         norm_lanes v;
         norm_lanes_of(c, 5, &q, p, &v);
@@ -246,15 +258,17 @@ static void k_norm_dx(const ito__call *c) {
     bool silu = c->node->attr.norm.silu;
 #pragma omp parallel for if (q.images * q.channels * q.pixels > PARALLEL)
     for (int64_t u = 0; u < units; u++) {
-        int64_t at = u / pieces * q.length + u % pieces * PIECE, n = piece_length(q.length, u % pieces);
+        int64_t from = u % pieces * PIECE, n = piece_length(q.length, u % pieces);
+        int64_t at = u / pieces * q.length + from;
+        const element *x = panel_of(c, 0, u / pieces) + from;
         norm_lanes v;
         dx_lanes d;
         norm_lanes_of(c, 6, &q, u / pieces, &v);
         dx_lanes_of(c, &q, u / pieces, &d);
         if (silu)
-            dx_silu_panel(IN(0) + at, IN(4) + at, &v, &d, OUT + at, n);
+            dx_silu_panel(x, IN(4) + at, &v, &d, OUT + at, n);
         else
-            dx_panel(IN(0) + at, IN(4) + at, &v, &d, OUT + at, n);
+            dx_panel(x, IN(4) + at, &v, &d, OUT + at, n);
     }
 }
 

@@ -174,7 +174,7 @@ BINARY(k_mul, x *y)
 BINARY(k_div, x / y)
 BINARY(k_silu_grad, fast_silu_slope(x) * y)
 
-/* ---- the sum of two blocked images, with its moments ---- */
+/* ---- the sum of two blocked images, from their parts, with its moments ---- */
 
 LOOPS(sum, p *x + q * y)
 
@@ -184,17 +184,19 @@ static void add_panels(const ito__call *c) {
     const float p = (float)c->node->attr.affine.a, q = (float)c->node->attr.affine.b;
 #pragma omp parallel for if (panels * length > PARALLEL)
     for (int64_t u = 0; u < panels; u++) {
-        double *moments = result_moments(c, u);
-        for (int64_t i = u * length, end = i + length, n; i < end; i += n * c->block) {
-            n = next_pixels((end - i) / c->block);
-            sum_full(IN(0) + i, IN(1) + i, OUT + i, n * c->block, p, q);
-            piece_moments(OUT + i, n, c->block, moments);
+        const element *x = panel_of(c, 0, u), *y = panel_of(c, 1, u);
+        element *out = OUT + u * length;
+        double *moments = c->moments ? result_moments(c, u) : NULL;
+        for (int64_t i = 0, n; i < length; i += n * c->block) {
+            n = next_pixels((length - i) / c->block);
+            sum_full(x + i, y + i, out + i, n * c->block, p, q);
+            if (moments) piece_moments(out + i, n, c->block, moments);
         }
     }
 }
 
 static void k_add(const ito__call *c) {
-    if (c->moments)
+    if (c->moments || c->parts[0] || c->parts[1])
         add_panels(c);
     else
         binary(c, &sum_loops);

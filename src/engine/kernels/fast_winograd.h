@@ -297,7 +297,7 @@ static void take_moments(const winograd *p, int64_t tile, int64_t count, int64_t
         const int64_t band = (tile + t) % in_image / tiles;
         for (int64_t c = first; c < first + channels; c += p->block) {
             const element *y = p->y + plane_of(p, at.image, p->of.out, c) + at.row * p->of.width * p->block;
-            double *moments = moments_at(p->moments, p->of.images, p->of.out, band, at.image, c);
+            double *moments = p->moments + moments_at(p->of.images, p->of.out, band, at.image, c);
             panel_moments(y, tiles * OUTPUT * OUTPUT, p->block, moments);
         }
     }

@@ -11,9 +11,22 @@
 
 #include "engine/kernels/winograd.h"
 
+/* Channels of an image operand that lie in the memory of another image. An operand that is a concatenation
+ * or a slice of channels need not be copied together: a kernel reads it where its parts lie. */
+typedef struct ito__part {
+    const void *image;     /* blocked; not read where there are moments */
+    int64_t channels;      /* of that image */
+    int64_t first, count;  /* which of them */
+    const double *moments; /* of that image, for NORM_STATS: [bands, N, channels, 2], sums of x and of x^2;
+                              NULL: none were taken */
+    int64_t bands;
+} ito__part;
+
 typedef struct ito__call {
     const ito_node *node;
     const void *const *in;
+    const ito__part *parts[ITO__MAX_IN]; /* by operand: its parts, in the order of its channels; NULL: it lies
+                                            in one piece */
     void *out;
     int64_t block; /* channels kept together in image operands and result */
     uint64_t seed; /* of random ops */
@@ -21,9 +34,8 @@ typedef struct ito__call {
     int64_t first_sample; /* global index of row 0 */
     void *scratch;        /* ito__kernel_scratch bytes for `threads`, at a 64-byte boundary */
     int threads;          /* at most; ops without scratch do not look at it */
-    double *moments;      /* [bands, N, C, 2], sums of x and of x^2 of every channel of an image: a kernel of
-                             ito__makes_moments writes them with its result, NORM_STATS reads them instead of
-                             its image; NULL: none */
+    double *moments; /* [bands, N, C, 2]: a kernel of ito__makes_moments writes them with its result; NULL:
+                        nothing reads them */
 } ito__call;
 
 typedef void (*ito__kernel)(const ito__call *c);
@@ -59,7 +71,6 @@ static inline bool ito__makes_moments(const ito_node *y) {
     switch (y->op) {
     case ITO__OP_ADD:
         return ito_shape_equal(y->in[0]->shape, y->shape) && ito_shape_equal(y->in[1]->shape, y->shape);
-    case ITO__OP_CONCAT: return y->attr.range.axis == 1;
     case ITO__OP_CONV2D: return ito__moment_bands(y) > 0;
     default: return false;
     }

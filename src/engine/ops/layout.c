@@ -114,12 +114,22 @@ void ito__adjoint_pad(ito_node *y, ito_node *g, ito_node **gin) {
     gin[0] = ito_slice(g, axis, y->attr.range.begin, y->attr.range.begin + y->in[0]->shape.dim[axis]);
 }
 
+/* A range of a gradient. Of a sum it is the sum of its terms' ranges, so that no sum is made to be cut up. */
+static ito_node *range_of(ito_node *g, int axis, int64_t begin, int64_t end) {
+    if (g->op != ITO__OP_ADD || !ito_shape_equal(g->in[0]->shape, g->shape) ||
+        !ito_shape_equal(g->in[1]->shape, g->shape))
+        return ito_slice(g, axis, begin, end);
+    ito_node *a = range_of(ito__through(g, 0), axis, begin, end);
+    ito_node *b = range_of(ito__through(g, 1), axis, begin, end);
+    return ito__add_scaled(g->attr.affine.a, a, g->attr.affine.b, b);
+}
+
 void ito__adjoint_concat(ito_node *y, ito_node *g, ito_node **gin) {
     int axis = y->attr.range.axis;
     int64_t begin = 0;
     for (int i = 0; i < y->n_in; i++) {
         int64_t end = begin + y->in[i]->shape.dim[axis];
-        gin[i] = ito_slice(g, axis, begin, end);
+        gin[i] = range_of(g, axis, begin, end);
         begin = end;
     }
 }
