@@ -4,6 +4,7 @@
  */
 #include "cli.h"
 #include "signals.h"
+#include "threads.h"
 
 #include <errno.h>
 #include <ito/version.h>
@@ -58,8 +59,9 @@ static int run_verb(const cli_verb *verb, int n, char *const *words) {
     } else if (options->help) {
         cli_help_verb(verb);
         if (flush_results(&err) == ITO_OK) status = EXIT_DONE;
-    } else if (verb->run(options, &err) == ITO_OK && flush_results(&err) == ITO_OK) {
-        status = EXIT_DONE;
+    } else {
+        cli_threads_pin(options->threads);
+        if (verb->run(options, &err) == ITO_OK && flush_results(&err) == ITO_OK) status = EXIT_DONE;
     }
     if (status != EXIT_DONE) fprintf(stderr, "ito: %s\n", err.message);
     free(options);

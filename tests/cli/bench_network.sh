@@ -72,6 +72,37 @@ peaks_are_printed() {
 }
 machine_takes_no_more_words() { run 2 bench machine more && error_says 'ito bench machine'; }
 
+# Processors that single threads of a run are pinned to, in a line.
+pinned_processors() {
+    env "$@" "$ITO" bench network recipes/fashion/ddpmpp_vp.yaml --batch 64 --no-limit --quiet >/dev/null 2>&1 &
+    running=$!
+    seen=
+    for _ in 1 2 3 4 5; do
+        sleep 0.2
+        seen=$(sed -n 's/^Cpus_allowed_list:[[:space:]]*\([0-9]*\)$/\1/p' /proc/$running/task/*/status | sort -n | tr '\n' ' ')
+        [ -z "$seen" ] || break
+    done
+    kill $running
+    wait $running || true
+}
+all_processors=$(env -u OMP_NUM_THREADS nproc)
+threads_are_pinned_where_they_fill_the_machine() {
+    [ "$all_processors" -gt 1 ] || return 0
+    pinned_processors OMP_NUM_THREADS="$all_processors"
+    # shellcheck disable=SC2086
+    set -- $seen
+    MEASURED="processor $seen"
+    [ $# -eq $((all_processors - 1)) ] && [ "$(printf '%s\n' "$@" | uniq | wc -l)" -eq $# ]
+}
+environment_decides_where_threads_run() {
+    pinned_processors OMP_NUM_THREADS="$all_processors" OMP_PROC_BIND=false
+    [ -z "$seen" ]
+}
+fewer_threads_may_move() {
+    pinned_processors OMP_NUM_THREADS=1
+    [ -z "$seen" ]
+}
+
 claim network_is_measured
 claim sampler_step_is_a_corrector_and_a_predictor
 claim sampling_takes_memory
@@ -83,4 +114,7 @@ claim unknown_work_is_refused
 claim peaks_are_measured
 claim peaks_are_printed
 claim machine_takes_no_more_words
+claim threads_are_pinned_where_they_fill_the_machine
+claim environment_decides_where_threads_run
+claim fewer_threads_may_move
 finish
