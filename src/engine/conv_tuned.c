@@ -12,8 +12,9 @@
 /* Timings of one machine differ by so much from run to run: the rule keeps its choice unless another one is
  * faster by more. */
 static const double WORTH_IT = 0.97;
-/* Winograd's packed weights are four times as large, which adds hundreds of MB to a network: a candidate
- * whose weights are larger than the rule's by more than MUCH has to be that much faster. */
+/* The packed weights of oneDNN's Winograd are four times as large, which adds hundreds of MB to a network,
+ * and its gradients work in tens of MB: a candidate that takes more than the rule's by MUCH has to be that
+ * much faster. */
 static const double WORTH_MEMORY = 0.6;
 enum { MUCH = 1 << 20 };
 
@@ -83,25 +84,27 @@ static ito__conv_code make_choice(const ito_plan *p, const ito_node *n, const ch
 
 /* ---- measuring ---- */
 
-static size_t weight_bytes(const ito_node *n, const ito__conv_candidate *c) {
+/* What a candidate takes beside its tensors: packed weights and the memory it works in. */
+static size_t extra_bytes(const ito_plan *p, const ito_node *n, const ito__conv_candidate *c) {
     ito__conv_side sides[ITO__CONV_SIDES];
-    size_t bytes = 0;
-    if (!c->pd) return 0; /* no copy at all */
+    if (!c->pd) return ito__kernel_scratch(n, p->threads);
+    const dnnl_memory_desc_t *scratch = dnnl_primitive_desc_query_md(c->pd, dnnl_query_scratchpad_md, 0);
+    size_t bytes = scratch ? dnnl_memory_desc_get_size(scratch) : 0;
     ito__conv_sides(n, sides);
     for (int i = 0; i < ITO__CONV_SIDES; i++)
         if (sides[i].weights)
-            bytes = dnnl_memory_desc_get_size(dnnl_primitive_desc_query_md(c->pd, sides[i].query, 0));
+            bytes += dnnl_memory_desc_get_size(dnnl_primitive_desc_query_md(c->pd, sides[i].query, 0));
     return bytes;
 }
 
 /* The fastest candidate: the rule's, which is the first, unless another one is clearly faster. -1: the
  * machine was too busy to tell. */
-static int fastest(const ito_node *n, const ito__conv_candidates *c) {
+static int fastest(const ito_plan *p, const ito_node *n, const ito__conv_candidates *c) {
     int best = 0;
     if (c->count == 0 || c->of[0].calm <= 0) return -1;
-    const size_t ruled = weight_bytes(n, &c->of[0]);
+    const size_t ruled = extra_bytes(p, n, &c->of[0]);
     for (int i = 1; i < c->count; i++) {
-        const double worth = weight_bytes(n, &c->of[i]) > ruled + MUCH ? WORTH_MEMORY : WORTH_IT;
+        const double worth = extra_bytes(p, n, &c->of[i]) > ruled + MUCH ? WORTH_MEMORY : WORTH_IT;
         if (c->of[i].calm <= 0 || c->of[i].calm > worth * c->of[0].seconds) continue;
         if (best == 0 || c->of[i].calm < c->of[best].calm) best = i;
     }
@@ -128,7 +131,7 @@ static bool measure(ito__lowering *l, const ito_node *n, const_dnnl_primitive_de
     if (!l->timer) return false;
     ito__conv_candidates_find(p, n, ITO__CONV_LIKELY, &c);
     put_first(n, &c, rule);
-    const int best = ito__conv_candidates_time(l->timer, n, ITO__TIME_IN_PLAN, &c) ? fastest(n, &c) : -1;
+    const int best = ito__conv_candidates_time(l->timer, n, ITO__TIME_IN_PLAN, &c) ? fastest(p, n, &c) : -1;
     if (best >= 0) ito__name_conv_choice(c.of[best].way, ito__implementation(c.of[best].pd), choice);
     ito__conv_candidates_release(&c);
     return best >= 0 && ito__tuning_set(p->options.tuning, key, choice, NULL) == ITO_OK;
