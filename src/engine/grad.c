@@ -15,8 +15,9 @@ static void operand_gradients(ito_node *y, ito_node *g, ito_node **gin) {
     if (record->adjoint) {
         record->adjoint(y, g, gin);
     } else if (record->expand) {
-        int32_t first = y->graph->n_nodes;
+        int32_t first = y->graph->first_of_expansion = y->graph->n_nodes;
         ito_node *simpler = record->expand(y);
+        y->graph->first_of_expansion = 0;
         ito__gradients_since(simpler, g, y->n_in, y->in, gin, first);
         for (int i = 1; i < y->n_in;
              i++) /* an operand given twice has its whole gradient in its first place */

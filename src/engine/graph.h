@@ -137,6 +137,7 @@ struct ito_graph {
     int n_params, cap_params;
     ito__names names; /* of leaves, to their ids */
     uint32_t n_dropouts;
+    int32_t first_of_expansion; /* while an op is expanded: the first node of that; 0 otherwise */
     const char *scope;
     ito_node *scrap; /* what a failed op returns */
     ito_error error; /* the first bad op */

@@ -74,6 +74,16 @@ BUILD(mean_to) {
 BUILD(broadcast) {
     return ito_broadcast(x[0], c->shape);
 }
+/* An op of two operands reads through what repeats them. */
+BUILD(sum_of_broadcasts) {
+    return ito_add(ito_scale(ito_broadcast(x[0], c->shape), 0.5), ito_broadcast(x[1], c->shape));
+}
+BUILD(product_with_broadcast) {
+    return ito_mul(ito_broadcast(x[0], c->shape), x[1]);
+}
+BUILD(silu_mean) {
+    return ito_mean_to(ito_silu(x[0]), c->shape);
+}
 BUILD(reshape) {
     return ito_reshape(x[0], c->shape);
 }
@@ -141,6 +151,11 @@ BUILD(group_norm_of_view) {
              *beta = ito_reshape(x[2], ITO_SHAPE(c->shape.dim[1]));
     ito_node *y = ito_group_norm(ito_reshape(x[0], c->shape), gamma, beta, c->groups, c->a);
     return ito_reshape(c->silu ? ito_add(y, ito_silu(y)) : y, ito_node_shape(x[0]));
+}
+
+/* The gradient that reaches the norm is a repeated one. */
+BUILD(group_norm_mean) {
+    return ito_mean_to(build_group_norm(c, x), c->shape);
 }
 
 /* What a network adds before a norm, per plane: read by the norm itself. */
@@ -363,6 +378,12 @@ const op_case op_cases[] = {
     {"broadcast: middle axis", build_broadcast, 1, {X(3, 1, 7)}, .law = OP_LINEAR, .shape = DIMS(3, 5, 7)},
     {"broadcast: scalar", build_broadcast, 1, {SCALAR}, .law = OP_LINEAR, .shape = DIMS(2, 3)},
     {"broadcast: planes", build_broadcast, 1, {X(2, 32, 1, 1)}, .law = OP_LINEAR, .shape = DIMS(2, 32, 3, 5)},
+    {"broadcast: both terms", build_sum_of_broadcasts, 2, {X(5, 1), X(7)}, .law = OP_LINEAR, .shape = DIMS(5, 7)},
+    {"broadcast: both terms alike", build_sum_of_broadcasts, 2, {X(2, 32, 1, 1), X(2, 1, 1, 1)},
+     .law = OP_LINEAR, .shape = DIMS(2, 32, 3, 5)},
+    {"broadcast: factor", build_product_with_broadcast, 2, {X(2, 32, 1, 1), X(2, 32, 3, 5)},
+     .law = OP_MULTILINEAR, .shape = DIMS(2, 32, 3, 5)},
+    {"silu: mean", build_silu_mean, 1, {X(2, 32, 3, 5)}, .shape = DIMS(2, 32, 1, 1)},
     {"reshape: flat", build_reshape, 1, {X(3, 4, 5)}, .law = OP_LINEAR, .shape = DIMS(60)},
     {"reshape: image to matrix", build_reshape, 1, {X(2, 16, 3, 5)}, .law = OP_LINEAR,
      .shape = DIMS(2, 16, 15)},
@@ -485,6 +506,10 @@ const op_case op_cases[] = {
     {"group_norm: no affine", build_group_norm, 1, {X(2, 16, 3, 5)}, .groups = 4, .a = 1e-6},
     {"group_norm: gamma alone", build_group_norm, 2, {X(2, 4, 3, 5), WPOS(4)}, .groups = 2, .a = 1e-6,
      .silu = true},
+    {"group_norm: mean", build_group_norm_mean, 3, {X(2, 16, 3, 5), WPOS(16), W(16)}, .groups = 4,
+     .a = 1e-5, .shape = DIMS(2, 16, 1, 1)},
+    {"group_norm: mean, silu", build_group_norm_mean, 3, {X(2, 16, 3, 5), WPOS(16), W(16)}, .groups = 4,
+     .a = 1e-5, .silu = true, .shape = DIMS(2, 16, 1, 1)},
     {"group_norm: large eps", build_group_norm, 3, {X(2, 4, 3, 5), WPOS(4), W(4)}, .groups = 2, .a = 0.5},
     {"group_norm: far from zero", build_group_norm, 3, {{.shape = DIMS(2, 16, 3, 5), .low = 29, .high = 31},
      WPOS(16), W(16)}, .groups = 2, .a = 1e-5, .loose = 4},

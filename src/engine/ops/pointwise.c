@@ -2,7 +2,8 @@
  *
  * Pointwise ops and broadcasting. Scalings are folded while the graph is built: a chain of affine maps is one
  * map, and a x + b y is one op, so that a residual with its rescaling, or a sum of scaled gradients, is one
- * pass over memory.
+ * pass over memory. So are repetitions: an op of two operands repeats the smaller one as it reads it, and the
+ * gradient of a mean never becomes an image.
  */
 #include "engine/graph.h"
 
@@ -75,14 +76,23 @@ static bool broadcast_shape(ito_shape a, ito_shape b, ito_shape *out) {
     return true;
 }
 
+/* What x repeats. Not the operand of an op that is being expanded: its gradient would pass it by. */
+static ito_node *unrepeat(ito_node *x) {
+    return x->op == ITO__OP_BROADCAST && x->id >= x->graph->first_of_expansion ? ito__through(x, 0) : x;
+}
+
+/* Of what the operands repeat; where neither has the shape of the result, the result is what is repeated. */
 static ito_node *binary(ito__op op, ito_node *x, ito_node *y, ito__attr attr) {
-    ito_shape shape;
+    ito_shape shape, least;
     if (!broadcast_shape(x->shape, y->shape, &shape)) {
         char a[ITO__SHAPE_TEXT], b[ITO__SHAPE_TEXT];
         return ito__bad(x->graph, op, "shapes %s and %s do not broadcast: make them equal or 1",
                         ito__shape_text(x->shape, a), ito__shape_text(y->shape, b));
     }
-    return ito__node(x->graph, op, 2, (ito_node *[]){x, y}, shape, attr);
+    x = unrepeat(x);
+    y = unrepeat(y);
+    broadcast_shape(x->shape, y->shape, &least);
+    return ito_broadcast(ito__node(x->graph, op, 2, (ito_node *[]){x, y}, least, attr), shape);
 }
 
 /* x as factor * inner, where a pure scaling can be read through. */

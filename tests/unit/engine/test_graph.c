@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -32,6 +33,19 @@ static void assert_shape(const ito_node *x, ito_shape expected) {
     for (int i = 0; i < s.rank && !equal; i++)
         print_message("dimension %d is %lld\n", i, (long long)s.dim[i]);
     assert_true(equal);
+}
+
+/* How many steps of its plan are of that kind. */
+static int steps_of(ito_node *y, const char *kind) {
+    ito_error err = {0};
+    ito_plan *p;
+    int count = 0;
+    if (ito_plan_create(ito_node_graph(y), 1, &y, NULL, &p, &err) != ITO_OK) fail_msg("%s", err.message);
+    char *text = ito_plan_describe(p);
+    for (const char *at = text; (at = strstr(at, kind)); at++) count++;
+    free(text);
+    ito_plan_free(p);
+    return count;
 }
 
 /* ---- shapes ---- */
@@ -91,6 +105,26 @@ static void ops_that_change_nothing_add_no_node(void **state) {
     assert_ptr_equal(ito_pad(x, 1, 0, 0), x);
     assert_ptr_equal(ito_concat(1, &x, 0), x);
     assert_ptr_equal(ito_dropout(x, 0), x);
+    ito_graph_free(g);
+}
+
+/* An op of two operands repeats the smaller one as it reads it. */
+static void repeated_operands_are_read_through(void **state) {
+    (void)state;
+    ito_graph *g = new_graph();
+    ito_shape image = ITO_SHAPE(2, 6, 8, 10);
+    ito_node *x = input(g, image), *plane = input(g, ITO_SHAPE(2, 6, 1, 1)), *row = input(g, ITO_SHAPE(10));
+    ito_node *a = ito_add(ito_broadcast(plane, image), ito_neg(x)),
+             *b = ito_mul(x, ito_broadcast(row, image));
+    ito_node *c = ito_div(ito_broadcast(plane, image), ito_broadcast(row, image));
+    ito_node *y = ito_add(ito_add(a, b), c), *dx;
+    assert_shape(c, image);
+    assert_shape(ito_add(ito_broadcast(plane, image), ito_broadcast(plane, image)), image);
+    assert_int_equal(steps_of(c, "broadcast"), 1); /* the quotient has 2 x 6 x 10 numbers */
+    assert_int_equal(steps_of(y, "broadcast"), 0);
+    ito_gradients(ito_square(ito_sub(x, ito_mean_to(x, ITO_SHAPE(2, 6, 1, 1)))), NULL, 1, &x, &dx);
+    assert_shape(dx, image);
+    assert_int_equal(steps_of(dx, "broadcast"), 0);
     ito_graph_free(g);
 }
 
@@ -364,6 +398,7 @@ int main(void) {
         cmocka_unit_test(shapes_count_and_compare),
         cmocka_unit_test(ops_state_the_shape_of_their_result),
         cmocka_unit_test(ops_that_change_nothing_add_no_node),
+        cmocka_unit_test(repeated_operands_are_read_through),
         cmocka_unit_test(leaves_are_found_by_name_in_the_order_they_were_made),
         cmocka_unit_test(a_name_taken_twice_poisons_the_graph),
         cmocka_unit_test(thousands_of_names_are_all_found),
