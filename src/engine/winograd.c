@@ -9,6 +9,10 @@
  * in bfloat16. */
 enum { LEAST_TILES = 4, LEAST_TILES_BF16 = 8 };
 
+/* What tiles make beyond the image is lost, most where dilation cuts a small image up: for four pixels of the
+ * image they may make so many, measured likewise. */
+enum { MADE_FOR_FOUR = 8, MADE_FOR_FOUR_BF16 = 5 };
+
 /* Processors that multiply bfloat16 tiles in hardware do it faster than Winograd multiplies floats. */
 static bool has_tiles_of_bf16(void) {
 #if defined(__x86_64__)
@@ -25,14 +29,19 @@ bool ito__winograd_fits(const ito_plan *p, const ito_node *n) {
     if (p->block < 16 && p->fast == ito__fast_avx512) return false; /* a register is wider than a block */
     const bool three = s.kernel.dim[2] == 3 && s.kernel.dim[3] == 3;
     return !p->options.exact && !p->options.reference && p->image[n->op] && three && c.stride == 1 &&
-           c.pad == 1 && c.dilation == 1 && ito__is_image(p, s.image) && ito__is_image(p, s.result) &&
-           s.image.dim[1] % ITO__WINOGRAD_CHANNELS == 0 && s.result.dim[1] % ITO__WINOGRAD_CHANNELS == 0;
+           c.pad == c.dilation && c.dilation <= ITO__WINOGRAD_DILATION && ito__is_image(p, s.image) &&
+           ito__is_image(p, s.result) && s.image.dim[1] % ITO__WINOGRAD_CHANNELS == 0 &&
+           s.result.dim[1] % ITO__WINOGRAD_CHANNELS == 0;
 }
 
 bool ito__winograd_pays(const ito_plan *p, const ito_node *n) {
     const bool narrow = p->options.precision == ITO_BF16;
-    return ito__winograd_fits(p, n) && !(narrow && has_tiles_of_bf16()) &&
-           ito__winograd_of(n).tiles >= (narrow ? LEAST_TILES_BF16 : LEAST_TILES);
+    if (!ito__winograd_fits(p, n) || (narrow && has_tiles_of_bf16())) return false;
+    const ito__winograd w = ito__winograd_of(n);
+    const int64_t wanted = w.images * w.height * w.width;
+    const int64_t made = w.tiles * ITO__WINOGRAD_OUTPUT * ITO__WINOGRAD_OUTPUT;
+    return w.tiles >= (narrow ? LEAST_TILES_BF16 : LEAST_TILES) &&
+           4 * made <= (narrow ? MADE_FOR_FOUR_BF16 : MADE_FOR_FOUR) * wanted;
 }
 
 void ito__lower_winograd(ito__lowering *l, const ito_node *n) {

@@ -23,20 +23,23 @@ static const char *const family_names[FAMILIES] = {"direct", "Winograd", "bfloat
 static const double bounds[FAMILIES] = {6e-6, 2e-5, 1e-2};
 
 typedef struct shape {
-    const char *where; /* in DDPM++ and NCSN++ of CIFAR-10, and in the small network of Fashion-MNIST */
+    const char *where; /* in DDPM++, NCSN++ and NCSN of CIFAR-10, and in the small network of Fashion-MNIST */
     int64_t batch, in, out, size;
+    int dilation;
 } shape;
 
 static const shape shapes[] = {
-    {"first and last blocks, 32x32", 1, 128, 128, 32},
-    {"going up at 32x32", 1, 384, 128, 32},
-    {"the middle, 16x16", 1, 256, 256, 16},
-    {"going up at 8x8", 2, 512, 256, 8},
-    {"the lowest, 4x4", 2, 256, 256, 4},
-    {"to the image", 2, 128, 3, 32},
-    {"from the image", 2, 3, 128, 32},
-    {"small network", 2, 32, 32, 32},
-    {"small network, to the image", 2, 32, 1, 32},
+    {"first and last blocks, 32x32", 1, 128, 128, 32, 1},
+    {"going up at 32x32", 1, 384, 128, 32, 1},
+    {"the middle, 16x16", 1, 256, 256, 16, 1},
+    {"going up at 8x8", 2, 512, 256, 8, 1},
+    {"the lowest, 4x4", 2, 256, 256, 4, 1},
+    {"to the image", 2, 128, 3, 32, 1},
+    {"from the image", 2, 3, 128, 32, 1},
+    {"dilated by 2, 16x16", 2, 256, 256, 16, 2},
+    {"dilated by 4, 16x16", 2, 256, 256, 16, 4},
+    {"small network", 2, 32, 32, 32, 1},
+    {"small network, to the image", 2, 32, 1, 32, 1},
 };
 
 enum { SIDES = 3, LEAVES = 3 };
@@ -59,7 +62,8 @@ static void conv_build(conv *c, const shape *s) {
     op_require(ito_graph_create(&c->g, &err), &err);
     c->leaf[0] = ito_input(c->g, "x", ITO_SHAPE(s->batch, s->in, s->size, s->size));
     c->leaf[1] = ito_param(c->g, "w", ITO_SHAPE(s->out, s->in, 3, 3), ito_init_zeros());
-    c->result[0] = ito_conv2d(c->leaf[0], c->leaf[1], NULL, ito_conv_same(3));
+    const ito_conv how = {.stride = 1, .pad = s->dilation, .dilation = s->dilation};
+    c->result[0] = ito_conv2d(c->leaf[0], c->leaf[1], NULL, how);
     c->leaf[2] = ito_input(c->g, "dy", ito_node_shape(c->result[0]));
     ito_gradients(c->result[0], c->leaf[2], 2, c->leaf, c->result + 1);
     const double scale[LEAVES] = {1, sqrt(2.0 / (9.0 * (double)(s->in + s->out))), 1};

@@ -11,19 +11,24 @@ typedef struct shape {
     int64_t images, channels, height, width;
     int groups;
     bool conv; /* can our Winograd kernel take them: are spans of its tiles whole bands or images? */
+    int dilation;
 } shape;
 
 static const shape shapes[] = {
-    {2, 32, 32, 32, 8, true},  /* a span an image */
-    {3, 64, 8, 8, 16, true},   /* images of a span, the last one short */
-    {8, 96, 4, 4, 32, true},   /* groups across blocks, strips of 32 */
-    {2, 64, 64, 64, 32, true}, /* bands of an image */
-    {1, 32, 16, 256, 4, true}, /* bands of one row of tiles */
-    {2, 32, 12, 12, 8, false}, /* spans that end within an image */
-    {2, 64, 14, 13, 8, false}, /* tiles that reach beyond it */
-    {1, 32, 8, 512, 8, false}, /* spans that end within a row */
-    {1, 32, 48, 64, 32, true}, /* a number of bands that is no power of two */
-    {1, 64, 64, 48, 8, false}, /* bands that would end within a row of tiles */
+    {2, 32, 32, 32, 8, true, 1},  /* a span an image */
+    {3, 64, 8, 8, 16, true, 1},   /* images of a span, the last one short */
+    {8, 96, 4, 4, 32, true, 1},   /* groups across blocks, strips of 32 */
+    {2, 64, 64, 64, 32, true, 1}, /* bands of an image */
+    {1, 32, 16, 256, 4, true, 1}, /* bands of one row of tiles */
+    {2, 32, 12, 12, 8, false, 1}, /* spans that end within an image */
+    {2, 64, 14, 13, 8, false, 1}, /* tiles that reach beyond it */
+    {1, 32, 8, 512, 8, false, 1}, /* spans that end within a row */
+    {1, 32, 48, 64, 32, true, 1}, /* a number of bands that is no power of two */
+    {1, 64, 64, 48, 8, false, 1}, /* bands that would end within a row of tiles */
+    {2, 64, 32, 32, 8, true, 2},  /* dilated: whole images */
+    {5, 96, 16, 16, 8, true, 4},  /* several of them, the last span short */
+    {1, 64, 64, 64, 8, false, 2}, /* spans whose rows alternate with those of others */
+    {2, 64, 12, 12, 8, false, 2}, /* tiles that reach beyond the image */
 };
 
 enum { LEAVES = 8 };
@@ -54,7 +59,8 @@ static void build(layers *n, const shape *s, producer of, bool apart, bool shift
     ito_node *a = image(n, s, "x", "w", s->channels), *x;
     if (of == CONV)
         x = ito_conv2d(a, leaf(n, true, "kernels", ITO_SHAPE(s->channels, s->channels, 3, 3)),
-                       leaf(n, true, "bias", ITO_SHAPE(s->channels)), ito_conv_same(3));
+                       leaf(n, true, "bias", ITO_SHAPE(s->channels)),
+                       (ito_conv){.stride = 1, .pad = s->dilation, .dilation = s->dilation});
     else
         x = ito_add(a, image(n, s, "x2", "w2", s->channels));
     if (of == PARTS) /* the halves of the sum in the other order */

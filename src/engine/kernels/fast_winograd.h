@@ -12,7 +12,7 @@
  * way, a few channels of the image at a time, and everything that it works on stays in the second cache: no
  * other copy of the weights exists, and caches that neighbours share are left alone, at the price of
  * transforming the same patches for every strip. The gradient by the image is the same with the kernels
- * turned about and channels exchanged.
+ * turned about and channels exchanged. Where a kernel is dilated, so are patches and tiles.
  */
 #ifndef ITO_ENGINE_FAST_WINOGRAD_H
 #define ITO_ENGINE_FAST_WINOGRAD_H
@@ -81,10 +81,15 @@ typedef struct corner {
     int64_t image, row, column;
 } corner;
 
+/* The first pixel along a side of tile k of that side. */
+static inline int64_t first_of(int64_t k, int64_t dilation) {
+    return dilation == 1 ? k * OUTPUT : k / dilation * dilation * OUTPUT + k % dilation;
+}
+
 static inline corner corner_of(const ito__winograd *p, int64_t tile) {
     const int64_t in_image = tile % (p->down * p->across);
-    return (corner){tile / (p->down * p->across), in_image / p->across * OUTPUT,
-                    in_image % p->across * OUTPUT};
+    return (corner){tile / (p->down * p->across), first_of(in_image / p->across, p->dilation),
+                    first_of(in_image % p->across, p->dilation)};
 }
 
 /* Element `channel` of the first pixel of an image with so many channels. */
@@ -109,19 +114,21 @@ static inline __attribute__((always_inline)) void patch_points(vector d[PATCH]) 
 
 /* WIDE channels from x on of the patch that makes the tile at `at`; out: the first of POINTS numbers. */
 static inline void transform_patch(const winograd *p, const element *x, corner at, float *restrict out) {
-    static const element outside[PATCH * ITO__WINOGRAD_BLOCK]; /* rows of zeros */
+    static const element outside[PATCH * ITO__WINOGRAD_DILATION * ITO__WINOGRAD_BLOCK]; /* rows of zeros */
     const int64_t height = p->of.height, width = p->of.width;
+    const int64_t apart = p->of.dilation, step = apart * p->block;
     const element *rows[PATCH];
     vector patch[PATCH][PATCH];
     for (int i = 0; i < PATCH; i++) {
-        const int64_t row = at.row + i - 1;
-        rows[i] = row >= 0 && row < height ? x + (row * width + at.column) * p->block : outside + p->block;
+        const int64_t row = at.row + (i - 1) * apart;
+        const bool inside = row >= 0 && row < height;
+        rows[i] = inside ? x + (row * width + at.column) * p->block : outside + step;
     }
     for (int j = 0; j < PATCH; j++) {
-        const int64_t column = at.column + j - 1;
+        const int64_t column = at.column + (j - 1) * apart;
         vector d[PATCH] = {{0}};
         if (column >= 0 && column < width)
-            for (int i = 0; i < PATCH; i++) d[i] = load_vector(rows[i] + (j - 1) * p->block);
+            for (int i = 0; i < PATCH; i++) d[i] = load_vector(rows[i] + (j - 1) * step);
         patch_points(d);
         for (int i = 0; i < PATCH; i++) patch[i][j] = d[i];
     }
@@ -263,16 +270,19 @@ static inline __attribute__((always_inline)) void result_rows(const vector m[PAT
 
 /* A tile of WIDE channels from the row of its products. */
 static inline void transform_result(const winograd *p, const float *m, vector bias, corner at, element *y) {
+    const int64_t height = p->of.height, width = p->of.width;
+    const int64_t apart = p->of.dilation, step = apart * p->block;
     vector half[OUTPUT][PATCH], column[PATCH], out[OUTPUT];
     for (int j = 0; j < PATCH; j++) {
         for (int i = 0; i < PATCH; i++) column[i] = *(const vector *)(m + (i * PATCH + j) * PRODUCT_STEP);
         result_rows(column, out);
         for (int i = 0; i < OUTPUT; i++) half[i][j] = out[i];
     }
-    for (int i = 0; i < OUTPUT && at.row + i < p->of.height; i++) {
+    y += (at.row * width + at.column) * p->block;
+    for (int i = 0; i < OUTPUT && at.row + i * apart < height; i++) {
         result_rows(half[i], out);
-        for (int j = 0; j < OUTPUT && at.column + j < p->of.width; j++)
-            store_vector(y + ((at.row + i) * p->of.width + at.column + j) * p->block, out[j] + bias);
+        for (int j = 0; j < OUTPUT && at.column + j * apart < width; j++)
+            store_vector(y + (i * width + j) * step, out[j] + bias);
     }
 }
 

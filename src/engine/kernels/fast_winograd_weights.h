@@ -46,12 +46,14 @@ static inline __attribute__((always_inline)) void result_points(const vector y[O
 
 /* WIDE channels from dy on of the tile at `at`; out: the first of POINTS numbers. */
 static inline void transform_tile(const winograd *p, const element *dy, corner at, float *restrict out) {
+    const int64_t height = p->of.height, width = p->of.width;
+    const int64_t apart = p->of.dilation, step = apart * p->block;
     vector half[PATCH][OUTPUT], y[OUTPUT], m[PATCH];
+    dy += (at.row * width + at.column) * p->block;
     for (int j = 0; j < OUTPUT; j++) {
         for (int i = 0; i < OUTPUT; i++) {
-            const bool inside = at.row + i < p->of.height && at.column + j < p->of.width;
-            const int64_t pixel = (at.row + i) * p->of.width + at.column + j;
-            y[i] = inside ? load_vector(dy + pixel * p->block) : (vector){0};
+            const bool inside = at.row + i * apart < height && at.column + j * apart < width;
+            y[i] = inside ? load_vector(dy + (i * width + j) * step) : (vector){0};
         }
         result_points(y, m);
         for (int i = 0; i < PATCH; i++) half[i][j] = m[i];

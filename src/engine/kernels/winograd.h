@@ -14,6 +14,7 @@ enum {
     ITO__WINOGRAD_POINTS = 36,   /* numbers of a patch, and of a kernel, once transformed */
     ITO__WINOGRAD_CHANNELS = 32, /* channels come in multiples of so many */
     ITO__WINOGRAD_BLOCK = 16,    /* most channels kept together */
+    ITO__WINOGRAD_DILATION = 4,  /* most pixels from tap to tap */
     /* What a thread works on at a time: channels of the result, tiles, channels of the image. Measured: the
      * memory below should fit into the second cache. */
     ITO__WINOGRAD_STRIP = 64,
@@ -31,18 +32,33 @@ enum {
     ITO__WINOGRAD_UNITS = 8 /* units of work that the gradient by the weights has at least, if it can */
 };
 
-/* The convolution that the kernel computes: of the image, or, for GRAD_X, of the gradient by the result. */
+/* The convolution that the kernel computes: of the image, or, for GRAD_X, of the gradient by the result.
+ *
+ * A kernel dilated by d sees every d-th row and column: the image falls into d x d smaller ones that do not
+ * meet, and a tile's pixels are d apart. Tiles that begin side by side, one for each of these images, follow
+ * each other in the count. */
 typedef struct ito__winograd {
-    int64_t images, in, out, height, width;
+    int64_t images, in, out, height, width, dilation;
     int64_t down, across, tiles; /* tiles of an image in columns and rows; of all images */
 } ito__winograd;
+
+/* Tiles along a side of an image. */
+static inline int64_t ito__winograd_along(int64_t side, int64_t dilation) {
+    const int64_t reach = ITO__WINOGRAD_OUTPUT * dilation;
+    return (side + reach - 1) / reach * dilation;
+}
 
 static inline ito__winograd ito__winograd_of(const ito_node *y) {
     const bool gradient = y->op == ITO__OP_CONV2D_GRAD_X, weights = y->op == ITO__OP_CONV2D_GRAD_W;
     const ito_shape from = y->in[gradient ? 1 : 0]->shape, to = weights ? y->in[1]->shape : y->shape;
-    ito__winograd p = {from.dim[0], from.dim[1], to.dim[1], to.dim[2], to.dim[3], 0, 0, 0};
-    p.down = (p.height + ITO__WINOGRAD_OUTPUT - 1) / ITO__WINOGRAD_OUTPUT;
-    p.across = (p.width + ITO__WINOGRAD_OUTPUT - 1) / ITO__WINOGRAD_OUTPUT;
+    ito__winograd p = {.images = from.dim[0],
+                       .in = from.dim[1],
+                       .out = to.dim[1],
+                       .height = to.dim[2],
+                       .width = to.dim[3],
+                       .dilation = y->attr.conv.dilation};
+    p.down = ito__winograd_along(p.height, p.dilation);
+    p.across = ito__winograd_along(p.width, p.dilation);
     p.tiles = p.images * p.down * p.across;
     return p;
 }
@@ -50,10 +66,10 @@ static inline ito__winograd ito__winograd_of(const ito_node *y) {
 /* Bands of whole rows that a span of tiles makes, where it makes one band or whole images; 0 elsewhere, and
  * where tiles reach beyond the image. */
 static inline int64_t ito__winograd_bands(const ito__winograd *p) {
-    const int64_t in_image = p->down * p->across;
-    if (p->height % ITO__WINOGRAD_OUTPUT || p->width % ITO__WINOGRAD_OUTPUT) return 0;
+    const int64_t in_image = p->down * p->across, reach = ITO__WINOGRAD_OUTPUT * p->dilation;
+    if (p->height % reach || p->width % reach) return 0;
     if (ITO__WINOGRAD_SPAN % in_image == 0) return 1;
-    return in_image % ITO__WINOGRAD_SPAN == 0 && ITO__WINOGRAD_SPAN % p->across == 0
+    return p->dilation == 1 && in_image % ITO__WINOGRAD_SPAN == 0 && ITO__WINOGRAD_SPAN % p->across == 0
                ? in_image / ITO__WINOGRAD_SPAN
                : 0;
 }
