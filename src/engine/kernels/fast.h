@@ -6,13 +6,10 @@
  * not foreseen here, they serve. Sums have an order that does not depend on the number of threads.
  */
 #include "engine/kernels/fast_attention.h"
+#include "engine/kernels/fast_chain.h"
 #include "engine/kernels/fast_image.h"
 #include "engine/kernels/fast_layout.h"
-#include "engine/kernels/fast_math.h"
 #include "engine/kernels/fast_max.h"
-#include "engine/kernels/fast_norm.h"
-#include "engine/kernels/fast_pointwise.h"
-#include "engine/kernels/fast_random.h"
 #include "engine/kernels/fast_reduce.h"
 #include "engine/kernels/fast_winograd_weights.h"
 #ifndef BFLOAT16 /* what no blocked image needs */
@@ -22,18 +19,18 @@
 
 const ito__kernel TABLE[ITO__OP_COUNT] = {
     [ITO__OP_FILL] = k_fill,
-    [ITO__OP_AFFINE] = k_affine,
-    [ITO__OP_EXP] = k_exp,
-    [ITO__OP_SIGMOID] = k_sigmoid,
-    [ITO__OP_TANH] = k_tanh,
-    [ITO__OP_SILU] = k_silu,
-    [ITO__OP_RELU] = k_relu,
-    [ITO__OP_ELU] = k_elu,
-    [ITO__OP_STEP] = k_step,
-    [ITO__OP_ADD] = k_add,
-    [ITO__OP_MUL] = k_mul,
-    [ITO__OP_DIV] = k_div,
-    [ITO__OP_SILU_GRAD] = k_silu_grad,
+    [ITO__OP_AFFINE] = k_chain,
+    [ITO__OP_EXP] = k_chain,
+    [ITO__OP_SIGMOID] = k_chain,
+    [ITO__OP_TANH] = k_chain,
+    [ITO__OP_SILU] = k_chain,
+    [ITO__OP_RELU] = k_chain,
+    [ITO__OP_ELU] = k_chain,
+    [ITO__OP_STEP] = k_chain,
+    [ITO__OP_ADD] = k_binary,
+    [ITO__OP_MUL] = k_binary,
+    [ITO__OP_DIV] = k_binary,
+    [ITO__OP_SILU_GRAD] = k_binary,
     [ITO__OP_SUM_TO] = k_sum_to,
     [ITO__OP_UPSAMPLE] = k_upsample,
     [ITO__OP_POOL] = k_pool,
@@ -42,7 +39,7 @@ const ito__kernel TABLE[ITO__OP_COUNT] = {
     [ITO__OP_NORM_STATS] = k_norm_stats,
     [ITO__OP_NORM] = k_norm,
     [ITO__OP_NORM_SUMS] = k_norm_sums,
-    [ITO__OP_NORM_DX] = k_norm_dx,
+    [ITO__OP_NORM_DX] = k_chain,
     [ITO__OP_DROPOUT] = k_dropout,
     [ITO__OP_CONV2D] = k_winograd, /* of the shapes that winograd.c takes */
     [ITO__OP_CONV2D_GRAD_X] = k_winograd,

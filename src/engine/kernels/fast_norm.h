@@ -99,11 +99,7 @@ static void k_norm_stats(const ito__call *c) {
 
 /* ---- coefficients ---- */
 
-/* xhat = x rstd + shift and u = x slope + level, for the channels of panel `p`, repeated over the lanes. */
-typedef struct norm_lanes {
-    float rstd[LANES], shift[LANES], slope[LANES], level[LANES];
-} norm_lanes;
-
+/* For the channels of panel `p`. */
 static void norm_lanes_of(const ito__call *c, int operands, const norm_shape *q, int64_t p, norm_lanes *v) {
     const float *stats = NUMBERS(1) + 2 * (p / q->blocks * q->groups), *gamma = NUMBERS(2),
                 *beta = NUMBERS(3);
@@ -135,29 +131,25 @@ static void norm_silu_panel(const element *x, const norm_lanes *restrict v, floa
     FOR_LANES(n, out[i + l] = narrow(fast_silu(widen(x[i + l]) * v->slope[l] + v->level[l]) * scale););
 }
 
-static void k_norm(const ito__call *c) {
-    enum { NEAR_PIECE = PIECE / 4 }; /* what the first cache keeps until it is dropped */
-    norm_shape q = norm_shape_of(c);
+static void ready_norm(const chain_link *k, int64_t at, link_lanes *v) {
+    const norm_shape q = norm_shape_of(k->call);
+    norm_lanes_of(k->call, 4, &q, at / q.length, &v->norm);
+}
+
+LINK_COMPUTE(span_norm) {
+    (void)b;
+    const ito__call *c = k->call;
     dropper d = dropper_of(c->node->attr.norm.dropout);
-    const float scale = d.scale;
-    const bool silu = c->node->attr.norm.silu, near = d.threshold > 0 && q.block > 1;
-    const int64_t piece = near ? NEAR_PIECE : PIECE, pieces = (q.length + piece - 1) / piece;
+    (c->node->attr.norm.silu ? norm_silu_panel : norm_panel)(a, &v->norm, d.scale, out, n);
     d.scale = 1;
-#pragma omp parallel for if (q.images * q.channels * q.pixels > PARALLEL)
-    for (int64_t u = 0; u < q.images * q.blocks * pieces; u++) {
-        const int64_t panel = u / pieces, from = u % pieces * piece;
-        const int64_t n = from + piece < q.length ? piece : q.length - from;
-        const element *in = panel_of(c, 0, panel);
-        element *out = OUT + panel * q.length;
-        norm_lanes v;
-        norm_lanes_of(c, 4, &q, panel, &v);
-        if (silu)
-            norm_silu_panel(in + from, &v, scale, out + from, n);
-        else
-            norm_panel(in + from, &v, scale, out + from, n);
-        if (near) drop_panel(c, &d, panel, from, from + n, out, out);
-    }
-    if (d.threshold > 0 && !near) drop(c, &d, OUT, OUT);
+    if (d.threshold > 0 && c->block > 1) drop_stretch(c, &d, at, n, out, out);
+}
+
+/* Where an image is row-major: in a pass of its own. */
+static void drop_after_norm(const ito__call *c) {
+    dropper d = dropper_of(c->node->attr.norm.dropout);
+    d.scale = 1;
+    drop(c, &d, OUT, OUT);
 }
 
 /* ---- its gradient ---- */
@@ -210,11 +202,7 @@ static void k_norm_sums(const ito__call *c) {
     }
 }
 
-/* dx = slope du + tilt x + base */
-typedef struct dx_lanes {
-    float tilt[LANES], base[LANES];
-} dx_lanes;
-
+/* dx = slope du + tilt x + base, for the channels of panel `p`. */
 static void dx_lanes_of(const ito__call *c, const norm_shape *q, int64_t p, dx_lanes *d) {
     int64_t image = p / q->blocks, first = p % q->blocks * q->block;
     const float *stats = NUMBERS(1) + 2 * (image * q->groups), *gamma = NUMBERS(2);
@@ -252,24 +240,26 @@ static void dx_silu_panel(const element *x, const element *g, const norm_lanes *
               out[i + l] = narrow(du * v->slope[l] + (u * d->tilt[l] + d->base[l])););
 }
 
-static void k_norm_dx(const ito__call *c) {
-    norm_shape q = norm_shape_of(c);
-    int64_t pieces = pieces_of(q.length), units = q.images * q.blocks * pieces;
-    bool silu = c->node->attr.norm.silu;
-#pragma omp parallel for if (q.images * q.channels * q.pixels > PARALLEL)
-    for (int64_t u = 0; u < units; u++) {
-        int64_t from = u % pieces * PIECE, n = piece_length(q.length, u % pieces);
-        int64_t at = u / pieces * q.length + from;
-        const element *x = panel_of(c, 0, u / pieces) + from;
-        norm_lanes v;
-        dx_lanes d;
-        norm_lanes_of(c, 6, &q, u / pieces, &v);
-        dx_lanes_of(c, &q, u / pieces, &d);
-        if (silu)
-            dx_silu_panel(x, IN(4) + at, &v, &d, OUT + at, n);
-        else
-            dx_panel(x, IN(4) + at, &v, &d, OUT + at, n);
-    }
+static void ready_dx(const chain_link *k, int64_t at, link_lanes *v) {
+    const norm_shape q = norm_shape_of(k->call);
+    norm_lanes_of(k->call, 6, &q, at / q.length, &v->norm);
+    dx_lanes_of(k->call, &q, at / q.length, &v->dx);
+}
+
+LINK_COMPUTE(span_dx) {
+    (void)at;
+    (k->call->node->attr.norm.silu ? dx_silu_panel : dx_panel)(a, b, &v->norm, &v->dx, out, n);
+}
+
+/* ---- both as links ---- */
+
+static void make_norm(chain_link *k) {
+    const ito__call *c = k->call;
+    const bool gradient = c->node->op == ITO__OP_NORM_DX;
+    k->run = norm_shape_of(c).length;
+    if (gradient) k->in[1] = IN(4);
+    k->ready = gradient ? ready_dx : ready_norm;
+    k->compute = gradient ? span_dx : span_norm;
 }
 
 #endif

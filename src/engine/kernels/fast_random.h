@@ -6,7 +6,7 @@
 #ifndef ITO_ENGINE_FAST_RANDOM_H
 #define ITO_ENGINE_FAST_RANDOM_H
 
-#include "engine/kernels/fast_math.h"
+#include "engine/kernels/fast_link.h"
 
 #define BATCH 16          /* Philox blocks drawn together */
 #define DRAWN (BATCH * 8) /* places that they serve */
@@ -58,24 +58,25 @@ static void draw(const mask_stream *s, const uint32_t *restrict first, uint32_t 
 
 /* ---- images of blocks of 8 or 16 channels: consecutive places are lanes of a pixel ---- */
 
-/* Elements `from` to `end` of a panel, which lies at in and out; `from` is a multiple of DRAWN. */
-static void drop_panel(const ito__call *c, const dropper *d, int64_t panel, int64_t from, int64_t end,
-                       const element *in, element *out) {
+/* Elements at .. at + n of an image, whole pixels of a panel, which lie at in and out. */
+static void drop_stretch(const ito__call *c, const dropper *d, int64_t at, int64_t n, const element *in,
+                         element *out) {
     ito_shape s = c->node->shape;
-    int64_t blocks = s.dim[1] / c->block;
+    const int64_t blocks = s.dim[1] / c->block, length = s.dim[2] * s.dim[3] * c->block;
+    const int64_t panel = at / length, from = at % length;
     mask_stream stream = mask_stream_of(c, d, panel / blocks);
     /* A pixel of this panel takes one or two Philox blocks, of those that all channels of the pixel take. */
     uint32_t half = c->block == 16, between = (uint32_t)(s.dim[1] / 8);
     uint32_t base = (uint32_t)(panel % blocks) << half;
-    for (int64_t i = from; i < end; i += DRAWN) {
+    for (int64_t i = 0; i < n; i += DRAWN) {
         uint32_t first[BATCH], words[DRAWN / 2];
         for (uint32_t k = 0; k < BATCH; k++) {
-            uint32_t drawn = (uint32_t)(i / 8) + k;
+            uint32_t drawn = (uint32_t)((from + i) / 8) + k;
             first[k] = base + (drawn >> half) * between + (drawn & half);
         }
         draw(&stream, first, words);
-        int64_t n = end - i < DRAWN ? end - i : DRAWN;
-        SIMD for (int64_t e = 0; e < n / 2; e++) {
+        int64_t places = n - i < DRAWN ? n - i : DRAWN;
+        SIMD for (int64_t e = 0; e < places / 2; e++) {
             float even = widen(in[i + 2 * e]) * d->scale, odd = widen(in[i + 2 * e + 1]) * d->scale;
             out[i + 2 * e] = (words[e] & 0xffff) >= d->threshold ? narrow(even) : 0;
             out[i + 2 * e + 1] = words[e] >> 16 >= d->threshold ? narrow(odd) : 0;
@@ -132,26 +133,37 @@ static void drop_sample(const ito__call *c, const dropper *d, int64_t row, const
     }
 }
 
-/* The whole of an image or matrix. */
+/* The whole of a row-major image or matrix. */
 static void drop(const ito__call *c, const dropper *d, const element *in, element *out) {
     ito_shape s = c->node->shape;
-    bool blocked = c->block > 1, planes = !blocked && s.rank == 4 && s.dim[1] % 8 == 0;
-    int64_t units = blocked ? s.dim[0] * s.dim[1] / c->block : planes ? s.dim[0] * s.dim[1] / 8 : s.dim[0];
-    int64_t length = ito_shape_count(s) / units;
+    const bool planes = s.rank == 4 && s.dim[1] % 8 == 0;
+    const int64_t units = planes ? s.dim[0] * s.dim[1] / 8 : s.dim[0];
 #pragma omp parallel for if (ito_shape_count(s) > PARALLEL)
     for (int64_t u = 0; u < units; u++) {
-        if (blocked)
-            drop_panel(c, d, u, 0, length, in + u * length, out + u * length);
-        else if (planes)
+        if (planes)
             drop_planes(c, d, u, in, out);
         else
             drop_sample(c, d, u, in, out);
     }
 }
 
-static void k_dropout(const ito__call *c) {
+static void drop_rows(const ito__call *c) {
     const dropper d = dropper_of(c->node->attr.dropout);
     drop(c, &d, IN(0), OUT);
+}
+
+/* ---- as a link ---- */
+
+LINK_COMPUTE(span_dropout) {
+    (void)v, (void)b;
+    const dropper d = dropper_of(k->call->node->attr.dropout);
+    drop_stretch(k->call, &d, at, n, a, out);
+}
+
+static void make_dropout(chain_link *k) {
+    const ito_shape s = k->call->node->shape;
+    k->run = s.dim[2] * s.dim[3] * k->call->block;
+    k->compute = span_dropout;
 }
 
 #endif

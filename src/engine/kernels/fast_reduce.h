@@ -20,7 +20,7 @@ static void add_panel(const element *x, int64_t n, double *restrict lane) {
 }
 
 /* [outer, kept] -> [kept]: rows are added to a row of doubles, which stays in the first cache. */
-static void sum_rows(const ito__call *c, span s) {
+static void sum_rows(const ito__call *c, ito__span s) {
     enum { WIDTH = 256 };
     const element *in = IN(0);
     float *out = OUT_NUMBERS;
@@ -39,7 +39,7 @@ static void sum_rows(const ito__call *c, span s) {
 /* Few results of long sums: how often to cut each sum, so that there is work for several threads. */
 enum { PARTIALS = 2048 };
 
-static int64_t cuts_of(span s, int64_t period) {
+static int64_t cuts_of(ito__span s, int64_t period) {
     int64_t elements = s.outer * s.kept * s.inner;
     int64_t cuts = PARTIALS / s.kept, panels = s.kept / period;
     if (elements < 2 * PARALLEL || panels >= 64) return 1;
@@ -49,7 +49,7 @@ static int64_t cuts_of(span s, int64_t period) {
 
 /* Part `cut` of `cuts` of the sums of one panel, over the outer axes, or over the panel where there is none.
  */
-static void sum_part(const element *in, span s, int64_t period, int64_t panel, int64_t cut, int64_t cuts,
+static void sum_part(const element *in, ito__span s, int64_t period, int64_t panel, int64_t cut, int64_t cuts,
                      double *sum) {
     int64_t length = s.inner * period, first = 0, last = s.outer, begin = 0, end = length;
     if (s.outer > 1) {
@@ -68,8 +68,8 @@ static void sum_part(const element *in, span s, int64_t period, int64_t panel, i
 
 static void k_sum_to(const ito__call *c) {
     ito_shape whole = c->node->in[0]->shape;
-    span s;
-    if (!split_axes(c->node->shape, whole, &s)) {
+    ito__span s;
+    if (!ito__split_axes(c->node->shape, whole, &s)) {
         ito__plain_f32[ITO__OP_SUM_TO](c);
         return;
     }

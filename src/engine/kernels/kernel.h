@@ -9,6 +9,7 @@
 #ifndef ITO_ENGINE_KERNEL_H
 #define ITO_ENGINE_KERNEL_H
 
+#include "engine/kernels/chain.h"
 #include "engine/kernels/winograd.h"
 
 /* Channels of an image operand that lie in the memory of another image. An operand that is a concatenation
@@ -24,12 +25,13 @@ typedef struct ito__part {
 
 typedef struct ito__call {
     const ito_node *node;
-    const void *const *in;
+    const struct ito__call *next; /* a chain: the call that takes the result on, tile by tile; NULL: none */
+    const void *const *in;        /* in a chain, NULL: the result of the call before, as it goes by */
     const ito__part *parts[ITO__MAX_IN]; /* by operand: its parts, in the order of its channels; NULL: it lies
                                             in one piece */
-    void *out;
-    int64_t block; /* channels kept together in image operands and result */
-    uint64_t seed; /* of random ops */
+    void *out;                           /* NULL: the next call alone reads it */
+    int64_t block;                       /* channels kept together in image operands and result */
+    uint64_t seed;                       /* of random ops */
     uint32_t step;
     int64_t first_sample; /* global index of row 0 */
     void *scratch;        /* ito__kernel_scratch bytes for `threads`, at a 64-byte boundary */
