@@ -82,15 +82,16 @@ static double attention_flops(const ito_node *y) {
 }
 
 /* Does the kernel of a node read an operand by its parts? */
-static bool reads_parts(const ito_node *y, int operand) {
+static bool reads_parts(const ito_plan *p, const ito_node *y, int operand) {
+    const bool binary = ito__is_binary(y->op);
     switch (y->op) {
     case ITO__OP_NORM_STATS:
     case ITO__OP_NORM:
     case ITO__OP_NORM_SUMS:
     case ITO__OP_NORM_DX: return operand == 0;
-    case ITO__OP_ADD:
+    default:
+        if (!binary) return ito__is_unary(y->op) && p->image[y->op];
         return ito_shape_equal(y->in[0]->shape, y->shape) && ito_shape_equal(y->in[1]->shape, y->shape);
-    default: return false;
     }
 }
 
@@ -99,7 +100,8 @@ static int operand_or_parts(ito__lowering *l, const ito_node *y, int k, int64_t 
     const ito_node *x = y->in[k];
     const bool statistics = y->op == ITO__OP_NORM_STATS && k == 0;
     const int n = parts->n;
-    if (block > 1 && reads_parts(y, k) && (l->apart[x->id] || statistics) && ito__parts_of(l, x, k, parts)) {
+    if (block > 1 && reads_parts(l->plan, y, k) && (l->apart[x->id] || statistics) &&
+        ito__parts_of(l, x, k, parts)) {
         const int taken = statistics ? ito__take_moments(l, parts) : 0;
         if (l->apart[x->id] || taken > 0) return -1;
         parts->n = n;

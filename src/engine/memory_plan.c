@@ -17,11 +17,13 @@ int ito__root(const ito_plan *p, int v) {
     return v;
 }
 
+/* A chain is one moment: what a link touches lives from its first link to its last. */
 static void touch(ito_plan *p, int v, int step) {
     if (v < 0) return;
     ito__value *x = &p->values[ito__root(p, v)];
-    if (step < x->first) x->first = step;
-    if (step > x->last) x->last = step;
+    const int first = step - p->steps[step].link, last = first + p->steps[step].links - 1;
+    if (first < x->first) x->first = first;
+    if (last > x->last) x->last = last;
 }
 
 static void find_lifetimes(ito_plan *p) {
@@ -31,41 +33,51 @@ static void find_lifetimes(ito_plan *p) {
     }
     for (int i = 0; i < p->n_steps; i++) {
         const ito__step *s = &p->steps[i];
-        for (int k = 0; k < s->n_in; k++) touch(p, s->in[k], i);
-        for (int k = 0; k < s->n_parts; k++) {
-            touch(p, s->parts[k].value, i);
-            touch(p, s->parts[k].moments, i);
-        }
+        for (int k = 0; k < ito__n_read(s); k++) touch(p, ito__read(s, k), i);
         touch(p, s->out, i);
         touch(p, s->scratch, i);
         touch(p, s->moments, i);
     }
 }
 
-/* May the result be computed over operand k, element by element? */
-static bool may_overwrite(const ito__step *s, int k) {
-    ito__op op = s->node->op;
-    if (ito__is_binary(op)) return true;
-    if (op == ITO__OP_NORM_DX) return k == 0 || k == 4;
-    return k == 0 && (ito__is_unary(op) || op == ITO__OP_DROPOUT || op == ITO__OP_NORM);
+/* May a chain, or a single step, compute its result over this value: does it read it by element alone? */
+static bool may_overwrite(const ito_plan *p, int first, int last, int root) {
+    for (int i = first; i <= last; i++)
+        for (int k = 0; k < ito__n_read(&p->steps[i]); k++) {
+            const int v = ito__read(&p->steps[i], k);
+            const bool by_element = k < p->steps[i].n_in && ito__by_element(p->steps[i].node, k);
+            if (v >= 0 && ito__root(p, v) == root && !by_element) return false;
+        }
+    return true;
 }
 
-/* A result takes over the memory of an operand that dies with the step. */
-static void compute_in_place(ito_plan *p) {
-    for (int i = 0; i < p->n_steps; i++) {
-        const ito__step *s = &p->steps[i];
-        ito__value *y = &p->values[s->out];
-        if (!s->kernel || y->place != ITO__ARENA || y->alias >= 0 || y->first != i) continue;
-        for (int k = 0; k < s->n_in; k++) {
-            if (s->in[k] < 0) continue;
-            int root = ito__root(p, s->in[k]);
-            ito__value *x = &p->values[root];
-            if (!may_overwrite(s, k) || x->place != ITO__ARENA || x->last != i || root == s->out) continue;
+/* An operand that dies with the chain and has the size of its result; -1: none. */
+static int dying_operand(const ito_plan *p, int first, int last) {
+    const ito__value *y = &p->values[p->steps[last].out];
+    for (int i = first; i <= last; i++)
+        for (int k = 0; k < p->steps[i].n_in; k++) {
+            if (p->steps[i].in[k] < 0) continue;
+            const int root = ito__root(p, p->steps[i].in[k]);
+            const ito__value *x = &p->values[root];
+            if (x->place != ITO__ARENA || x->last != last || x == y) continue;
             if (x->bytes != y->bytes || x->block != y->block) continue;
-            x->last = y->last;
-            y->alias = root;
-            break;
+            if (may_overwrite(p, first, last, root)) return root;
         }
+    return -1;
+}
+
+/* A result takes over the memory of an operand that dies with the step. In a chain that is the last step's:
+ * what a chain touches dies with its last link. */
+static void compute_in_place(ito_plan *p) {
+    for (int last = 0; last < p->n_steps; last++) {
+        const ito__step *s = &p->steps[last];
+        const int first = last - s->link;
+        ito__value *y = &p->values[s->out];
+        if (!s->kernel || y->place != ITO__ARENA || y->alias >= 0 || y->first != first) continue;
+        const int root = dying_operand(p, first, last);
+        if (root < 0) continue;
+        p->values[root].last = y->last;
+        y->alias = root;
     }
 }
 
@@ -127,7 +139,7 @@ ito_status ito__place_values(ito_plan *p, ito_error *err) {
     }
     for (int v = 0; v < p->n_values; v++) {
         ito__value *x = &p->values[v];
-        if (x->alias >= 0 || x->place == ITO__BOUND) continue;
+        if (x->alias >= 0 || x->place == ITO__BOUND || x->place == ITO__TILE) continue;
         if (x->place == ITO__CONSTANT) {
             x->offset = p->constant_bytes;
             p->constant_bytes += aligned(x->bytes);

@@ -158,6 +158,7 @@ ito__step *ito__add_step(ito__lowering *l, const ito_node *y, int n_in, const in
                      .out = out,
                      .scratch = -1,
                      .moments = -1,
+                     .links = 1,
                      .kind = ito__op_name(y->op)};
     return s;
 }
@@ -291,6 +292,7 @@ ito_status ito_plan_create(ito_graph *g, int n_outputs, ito_node *const *outputs
         st = ito_error_set(err, ITO_E_UNSUPPORTED,
                            "plan: oneDNN has no CPU engine: install a CPU build of oneDNN");
     if (st == ITO_OK) st = lower_graph(p, n_outputs, outputs, err);
+    if (st == ITO_OK) st = ito__join_chains(p, err);
     if (st == ITO_OK) st = ito__place_values(p, err);
     omp_set_num_threads(threads);
     p->options.tuning = NULL; /* borrowed until here */
@@ -323,6 +325,11 @@ double ito_plan_flops(const ito_plan *p) {
     return p->flops;
 }
 
+static const char *layout_name(const ito__value *v) {
+    return v->place == ITO__TILE ? "tile" : v->block > 1 ? "blk" : "row";
+}
+
+/* Links of a chain behind its first have a "+". */
 char *ito_plan_describe(const ito_plan *p) {
     char *text = NULL;
     size_t length = 0;
@@ -334,9 +341,9 @@ char *ito_plan_describe(const ito_plan *p) {
         const ito__step *s = &p->steps[i];
         const ito__value *y = &p->values[s->out];
         char shape[ITO__SHAPE_TEXT];
-        fprintf(f, "%5d %-40s %-18s %-4s %10zu bytes %s%s\n", i, s->kind,
-                ito__shape_text(s->node->shape, shape), y->block > 1 ? "blk" : "row", y->bytes,
-                s->node->scope, s->constant ? " (once)" : "");
+        fprintf(f, "%5d %s%-*s %-18s %-4s %10zu bytes %s%s\n", i, s->link ? "+ " : "", s->link ? 38 : 40,
+                s->kind, ito__shape_text(s->node->shape, shape), layout_name(y),
+                y->place == ITO__TILE ? 0 : y->bytes, s->node->scope, s->constant ? " (once)" : "");
     }
     if (fclose(f) != 0) {
         free(text);

@@ -5,8 +5,8 @@
  *
  * ito_plan_create (plan.c) walks the needed nodes in order and lowers each (lower.c; convolutions and matrix
  * products in dnnl.c): it asks for operands in the layout it wants, which may add conversion steps, and adds
- * the step that computes the result. memory_plan.c then gives every value a place. A workspace (run.c) holds
- * the memory and runs the steps.
+ * the step that computes the result. chain.c joins elementwise steps, and memory_plan.c then gives every
+ * value a place. A workspace (run.c) holds the memory and runs the steps.
  */
 #ifndef ITO_ENGINE_PLAN_H
 #define ITO_ENGINE_PLAN_H
@@ -18,6 +18,7 @@
 typedef enum ito__place {
     ITO__ARENA,    /* alive from its first to its last step; shares memory with values of other times */
     ITO__CONSTANT, /* computed once, kept between runs */
+    ITO__TILE,     /* between two links of a chain, and nowhere else */
     ITO__BOUND     /* the caller's memory: a leaf or an output */
 } ito__place;
 
@@ -75,9 +76,21 @@ typedef struct ito__step {
     int n_parts; /* of operands that do not lie in one piece */
     ito__step_part *parts;
     int out, scratch, moments; /* -1: none */
+    int link, links;           /* place in a chain of steps that follow each other, and how many they are */
     double flops;
-    const char *kind; /* of profiles: "conv2d jit:avx512_core" */
+    const char *kind;  /* of profiles: "conv2d jit:avx512_core" */
+    const char *chain; /* kind of the chain that begins here: "norm+mul"; NULL: it has one link */
 } ito__step;
+
+/* The values that a step reads, by number: operands in one piece, then parts and their moments. -1: none. */
+static inline int ito__n_read(const ito__step *s) {
+    return s->n_in + 2 * s->n_parts;
+}
+static inline int ito__read(const ito__step *s, int i) {
+    if (i < s->n_in) return s->in[i];
+    const ito__step_part *part = &s->parts[(i - s->n_in) / 2];
+    return (i - s->n_in) % 2 ? part->moments : part->value;
+}
 
 typedef struct ito__bound {
     const ito_node *node;
@@ -158,6 +171,9 @@ void ito__lower_matmul(ito__lowering *l, const ito_node *y);
 /* Value `from` in another layout, as value `to`. */
 void ito__lower_convert(ito__lowering *l, const ito_node *x, int from, int to);
 void ito__dnnl_call_free(ito__dnnl_call *call);
+
+/* chain.c: elementwise steps that are computed together, tile by tile. */
+ito_status ito__join_chains(ito_plan *p, ito_error *err);
 
 /* memory_plan.c: lifetimes, in-place results, offsets. */
 ito_status ito__place_values(ito_plan *p, ito_error *err);

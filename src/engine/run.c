@@ -110,6 +110,7 @@ void ito_workspace_touch(ito_workspace *ws) {
 
 static void *value_data(const ito_workspace *ws, int v) {
     const ito__value *x = &ws->plan->values[ito__root(ws->plan, v)];
+    if (x->place == ITO__TILE) return NULL;
     if (x->place == ITO__BOUND) return ws->bound[x->slot];
     return (x->place == ITO__CONSTANT ? ws->constants : ws->arena) + x->offset;
 }
@@ -125,23 +126,32 @@ static void point_parts(const ito_workspace *ws, const ito__step *s, ito__part *
     }
 }
 
-static ito_status run_kernel(ito_workspace *ws, const ito__step *s) {
-    const void *in[ITO__STEP_OPERANDS] = {0};
-    ito__part parts[ITO__STEP_PARTS];
+static ito__call call_of(const ito_workspace *ws, const ito__step *s, const void **in) {
     for (int k = 0; k < s->n_in; k++)
         if (s->in[k] >= 0) in[k] = value_data(ws, s->in[k]);
-    ito__call call = {.node = s->node,
-                      .in = in,
-                      .out = value_data(ws, s->out),
-                      .block = s->block,
-                      .seed = ws->seed,
-                      .step = ws->random_step,
-                      .first_sample = ws->first_sample,
-                      .scratch = s->scratch < 0 ? NULL : value_data(ws, s->scratch),
-                      .threads = ws->plan->threads,
-                      .moments = s->moments < 0 ? NULL : value_data(ws, s->moments)};
-    point_parts(ws, s, parts, &call);
-    s->kernel(&call);
+    return (ito__call){.node = s->node,
+                       .in = in,
+                       .out = value_data(ws, s->out),
+                       .block = s->block,
+                       .seed = ws->seed,
+                       .step = ws->random_step,
+                       .first_sample = ws->first_sample,
+                       .scratch = s->scratch < 0 ? NULL : value_data(ws, s->scratch),
+                       .threads = ws->plan->threads,
+                       .moments = s->moments < 0 ? NULL : value_data(ws, s->moments)};
+}
+
+/* The step, with the others of the chain that begins there. */
+static ito_status run_kernel(ito_workspace *ws, const ito__step *s) {
+    const void *in[ITO__CHAIN_LINKS][ITO__STEP_OPERANDS] = {0};
+    ito__part parts[ITO__CHAIN_LINKS][ITO__STEP_PARTS];
+    ito__call calls[ITO__CHAIN_LINKS];
+    for (int i = 0; i < s->links; i++) {
+        calls[i] = call_of(ws, &s[i], in[i]);
+        point_parts(ws, &s[i], parts[i], &calls[i]);
+        if (i > 0) calls[i - 1].next = &calls[i];
+    }
+    s->kernel(calls);
     return ITO_OK;
 }
 
@@ -156,7 +166,7 @@ static ito_status run_dnnl(ito_workspace *ws, const ito__step *s, dnnl_memory_t 
 }
 
 static ito_status run_steps(const ito_plan *p, ito_workspace *ws, bool constant, ito_error *err) {
-    for (int i = 0; i < p->n_steps; i++) {
+    for (int i = 0; i < p->n_steps; i += p->steps[i].links) {
         const ito__step *s = &p->steps[i];
         if (s->constant != constant) continue;
         double start = p->options.profile ? ito__now() : 0;
@@ -196,12 +206,23 @@ static double part_bytes(const ito_plan *p, const ito__step_part *part) {
     return share * (double)p->values[part->value >= 0 ? part->value : part->moments].bytes;
 }
 
+/* Between memory and the step; what a link of a chain has just made is near. */
 static double step_bytes(const ito_plan *p, const ito__step *s) {
-    double bytes = (double)p->values[s->out].bytes;
-    for (int i = 0; i < s->n_in; i++)
-        if (s->in[i] >= 0) bytes += (double)p->values[s->in[i]].bytes;
+    const ito__value *y = &p->values[s->out];
+    double bytes = y->place == ITO__TILE ? 0 : (double)y->bytes;
     for (int i = 0; i < s->n_parts; i++) bytes += part_bytes(p, &s->parts[i]);
+    for (int k = 0; k < s->n_in; k++) {
+        bool near = s->in[k] < 0;
+        for (int i = 1; i <= s->link; i++) near |= s[-i].out == s->in[k];
+        if (!near) bytes += (double)p->values[s->in[k]].bytes;
+    }
     return bytes;
+}
+
+/* Of the chain that a step is a link of, or its own. */
+static const char *kind_of_row(const ito__step *s) {
+    const ito__step *first = s - s->link;
+    return first->links > 1 ? first->chain : s->kind;
 }
 
 const ito_profile_row *ito_workspace_profile(ito_workspace *ws, int *count) {
@@ -210,10 +231,11 @@ const ito_profile_row *ito_workspace_profile(ito_workspace *ws, int *count) {
     for (int i = 0; i < p->n_steps; i++) {
         const ito__step *s = &p->steps[i];
         int k = 0;
-        while (k < n && strcmp(ws->rows[k].kind, s->kind) != 0) k++;
-        if (k == n) ws->rows[n++] = (ito_profile_row){.kind = s->kind};
+        const char *kind = kind_of_row(s);
+        while (k < n && strcmp(ws->rows[k].kind, kind) != 0) k++;
+        if (k == n) ws->rows[n++] = (ito_profile_row){.kind = kind};
         double runs = s->constant ? 1 : (double)ws->runs;
-        ws->rows[k].calls += (int64_t)runs;
+        ws->rows[k].calls += s->link == 0 ? (int64_t)runs : 0;
         ws->rows[k].seconds += ws->seconds[i];
         ws->rows[k].flops += runs * s->flops;
         ws->rows[k].bytes += runs * step_bytes(p, s);
