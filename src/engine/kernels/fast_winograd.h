@@ -112,11 +112,15 @@ static inline __attribute__((always_inline)) void patch_points(vector d[PATCH]) 
     d[4] = e - FAR * f;
 }
 
-/* WIDE channels from x on of the patch that makes the tile at `at`; out: the first of POINTS numbers. */
-static inline void transform_patch(const winograd *p, const element *x, corner at, float *restrict out) {
+/* Calls what transforms a patch or tile with its dilation, as a constant where it is 1: addresses are then
+ * worked out by the compiler. */
+#define BY_DILATION(p, call, ...)                                                                            \
+    ((p)->of.dilation == 1 ? call(p, __VA_ARGS__, 1) : call(p, __VA_ARGS__, (p)->of.dilation))
+
+static inline __attribute__((always_inline)) void patch_apart(const winograd *p, const element *x, corner at,
+                                                              float *restrict out, int64_t apart) {
     static const element outside[PATCH * ITO__WINOGRAD_DILATION * ITO__WINOGRAD_BLOCK]; /* rows of zeros */
-    const int64_t height = p->of.height, width = p->of.width;
-    const int64_t apart = p->of.dilation, step = apart * p->block;
+    const int64_t height = p->of.height, width = p->of.width, step = apart * p->block;
     const element *rows[PATCH];
     vector patch[PATCH][PATCH];
     for (int i = 0; i < PATCH; i++) {
@@ -136,6 +140,11 @@ static inline void transform_patch(const winograd *p, const element *x, corner a
         patch_points(patch[i]);
         for (int j = 0; j < PATCH; j++) *(vector *)(out + (i * PATCH + j) * PATCH_STEP) = patch[i][j];
     }
+}
+
+/* WIDE channels from x on of the patch that makes the tile at `at`; out: the first of POINTS numbers. */
+static inline void transform_patch(const winograd *p, const element *x, corner at, float *restrict out) {
+    BY_DILATION(p, patch_apart, x, at, out);
 }
 
 /* `count` tiles from `tile` on, `depth` channels from `channel` on: [POINTS, count, apart], of which `depth`
@@ -268,10 +277,9 @@ static inline __attribute__((always_inline)) void result_rows(const vector m[PAT
     y[3] = NEAR * NEAR2 * d + (FAR * FAR2 * e + m[5]);
 }
 
-/* A tile of WIDE channels from the row of its products. */
-static inline void transform_result(const winograd *p, const float *m, vector bias, corner at, element *y) {
-    const int64_t height = p->of.height, width = p->of.width;
-    const int64_t apart = p->of.dilation, step = apart * p->block;
+static inline __attribute__((always_inline)) void result_apart(const winograd *p, const float *m, vector bias,
+                                                               corner at, element *y, int64_t apart) {
+    const int64_t height = p->of.height, width = p->of.width, step = apart * p->block;
     vector half[OUTPUT][PATCH], column[PATCH], out[OUTPUT];
     for (int j = 0; j < PATCH; j++) {
         for (int i = 0; i < PATCH; i++) column[i] = *(const vector *)(m + (i * PATCH + j) * PRODUCT_STEP);
@@ -284,6 +292,11 @@ static inline void transform_result(const winograd *p, const float *m, vector bi
         for (int j = 0; j < OUTPUT && at.column + j * apart < width; j++)
             store_vector(y + (i * width + j) * step, out[j] + bias);
     }
+}
+
+/* A tile of WIDE channels from the row of its products. */
+static inline void transform_result(const winograd *p, const float *m, vector bias, corner at, element *y) {
+    BY_DILATION(p, result_apart, m, bias, at, y);
 }
 
 /* `count` tiles from `tile` on, PANEL channels from `first` on. */

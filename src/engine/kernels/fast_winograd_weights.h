@@ -44,10 +44,9 @@ static inline __attribute__((always_inline)) void result_points(const vector y[O
     m[5] = y[3];
 }
 
-/* WIDE channels from dy on of the tile at `at`; out: the first of POINTS numbers. */
-static inline void transform_tile(const winograd *p, const element *dy, corner at, float *restrict out) {
-    const int64_t height = p->of.height, width = p->of.width;
-    const int64_t apart = p->of.dilation, step = apart * p->block;
+static inline __attribute__((always_inline)) void tile_apart(const winograd *p, const element *dy, corner at,
+                                                             float *restrict out, int64_t apart) {
+    const int64_t height = p->of.height, width = p->of.width, step = apart * p->block;
     vector half[PATCH][OUTPUT], y[OUTPUT], m[PATCH];
     dy += (at.row * width + at.column) * p->block;
     for (int j = 0; j < OUTPUT; j++) {
@@ -62,6 +61,11 @@ static inline void transform_tile(const winograd *p, const element *dy, corner a
         result_points(half[i], m);
         for (int j = 0; j < PATCH; j++) *(vector *)(out + (i * PATCH + j) * KERNEL_STEP) = m[j];
     }
+}
+
+/* WIDE channels from dy on of the tile at `at`; out: the first of POINTS numbers. */
+static inline void transform_tile(const winograd *p, const element *dy, corner at, float *restrict out) {
+    BY_DILATION(p, tile_apart, dy, at, out);
 }
 
 /* `count` tiles from `tile` on, a strip of channels from `first` on: [POINTS, strip / PANEL, TILES, PANEL].
