@@ -109,6 +109,11 @@ static void ready_numbers(const chain_link *k, int64_t at, link_lanes *v) {
     repeat_lanes(v->number, k->period);
 }
 
+/* A short row of numbers for every row of the result: it fills the lanes again and again. */
+static void ready_row(const chain_link *k, int64_t at, link_lanes *v) {
+    for (int64_t l = 0; l < LANES; l++) v->number[l] = k->numbers[(at + l) % k->n_numbers];
+}
+
 static void make_binary(chain_link *k) {
     static link_compute *const *const forms[ITO__OP_COUNT] = {
         [ITO__OP_ADD] = span_add_forms,
@@ -122,18 +127,20 @@ static void make_binary(chain_link *k) {
     ito__repeating_operand(c->node, &small, &s);
     set_coefficients(k);
     k->in[1] = IN(1);
-    if (s.inner == 1) {
+    const bool row = s.inner == 1 && s.outer > 1 && LANES % s.kept == 0;
+    if (s.inner == 1 && !row) {
         k->run = k->cycle[small] = s.kept;
         k->compute = forms[c->node->op][0];
-    } else {
-        k->in[small] = k->in[1 - small];
-        k->numbers = NUMBERS(small);
-        k->n_numbers = s.kept;
-        k->period = period_of(&s, c->node->shape, c->block);
-        k->run = s.inner * k->period;
-        k->ready = ready_numbers;
-        k->compute = forms[c->node->op][1 + small];
+        return;
     }
+    k->in[small] = k->in[1 - small];
+    k->numbers = NUMBERS(small);
+    k->n_numbers = s.kept;
+    k->compute = forms[c->node->op][1 + small];
+    k->ready = row ? ready_row : ready_numbers;
+    if (row) return;
+    k->period = period_of(&s, c->node->shape, c->block);
+    k->run = s.inner * k->period;
 }
 
 #undef UNARY
