@@ -13,10 +13,10 @@
  * faster by more. */
 static const double WORTH_IT = 0.97;
 /* The packed weights of oneDNN's Winograd are four times as large, which adds hundreds of MB to a network,
- * and its gradients work in tens of MB: a candidate that takes more than the rule's by MUCH has to be that
- * much faster. */
+ * and its gradients work in tens of MB, where ours take a few that all convolutions share: a candidate that
+ * takes much more than the rule's has to be that much faster. */
 static const double WORTH_MEMORY = 0.6;
-enum { MUCH = 1 << 20 };
+enum { MUCH_WEIGHTS = 1 << 20, MUCH_SCRATCH = 16 << 20 };
 
 /* ---- names: of the work, and of an implementation ---- */
 
@@ -84,17 +84,21 @@ static ito__conv_code make_choice(const ito_plan *p, const ito_node *n, const ch
 
 /* ---- measuring ---- */
 
-/* What a candidate takes beside its tensors: packed weights and the memory it works in. */
-static size_t extra_bytes(const ito_plan *p, const ito_node *n, const ito__conv_candidate *c) {
+/* What a candidate takes beside its tensors. */
+typedef struct memory {
+    size_t weights, scratch; /* packed, and to work in */
+} memory;
+
+static memory memory_of(const ito_plan *p, const ito_node *n, const ito__conv_candidate *c) {
     ito__conv_side sides[ITO__CONV_SIDES];
-    if (!c->pd) return ito__kernel_scratch(n, p->threads);
+    if (!c->pd) return (memory){0, ito__kernel_scratch(n, p->threads)};
     const dnnl_memory_desc_t *scratch = dnnl_primitive_desc_query_md(c->pd, dnnl_query_scratchpad_md, 0);
-    size_t bytes = scratch ? dnnl_memory_desc_get_size(scratch) : 0;
+    memory m = {0, scratch ? dnnl_memory_desc_get_size(scratch) : 0};
     ito__conv_sides(n, sides);
     for (int i = 0; i < ITO__CONV_SIDES; i++)
         if (sides[i].weights)
-            bytes += dnnl_memory_desc_get_size(dnnl_primitive_desc_query_md(c->pd, sides[i].query, 0));
-    return bytes;
+            m.weights = dnnl_memory_desc_get_size(dnnl_primitive_desc_query_md(c->pd, sides[i].query, 0));
+    return m;
 }
 
 /* The fastest candidate: the rule's, which is the first, unless another one is clearly faster. -1: the
@@ -102,9 +106,12 @@ static size_t extra_bytes(const ito_plan *p, const ito_node *n, const ito__conv_
 static int fastest(const ito_plan *p, const ito_node *n, const ito__conv_candidates *c) {
     int best = 0;
     if (c->count == 0 || c->of[0].calm <= 0) return -1;
-    const size_t ruled = extra_bytes(p, n, &c->of[0]);
+    const memory ruled = memory_of(p, n, &c->of[0]);
     for (int i = 1; i < c->count; i++) {
-        const double worth = extra_bytes(p, n, &c->of[i]) > ruled + MUCH ? WORTH_MEMORY : WORTH_IT;
+        const memory own = memory_of(p, n, &c->of[i]);
+        const bool more =
+            own.weights > ruled.weights + MUCH_WEIGHTS || own.scratch > ruled.scratch + MUCH_SCRATCH;
+        const double worth = more ? WORTH_MEMORY : WORTH_IT;
         if (c->of[i].calm <= 0 || c->of[i].calm > worth * c->of[0].seconds) continue;
         if (best == 0 || c->of[i].calm < c->of[best].calm) best = i;
     }

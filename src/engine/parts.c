@@ -2,8 +2,8 @@
  *
  * Concatenations and slices of channels without a copy. In blocked layout such an image is a list of parts,
  * ranges of channels of images that are in memory already. It is put off when its turn comes: norms and sums
- * read its panels where they lie, 1x1 convolutions take it part by part (dnnl_conv.c), and only what can do
- * neither has it made.
+ * read its panels where they lie, oneDNN's convolutions take it part by part (dnnl_conv.c), and only what can
+ * do neither has it made.
  */
 #include "engine/plan.h"
 

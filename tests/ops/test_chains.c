@@ -159,12 +159,19 @@ static ito_node *random_norm(layers *n, ito_node *x) {
     return end_step(n, y);
 }
 
+/* The upper channels of one image and the lower ones of another, read where they lie by what follows. */
+static ito_node *random_parts(layers *n) {
+    const int64_t channels = n->shape.dim[1], half = channels / 2;
+    ito_node *parts[2] = {ito_slice(any_image(n), 1, half, channels), ito_slice(any_image(n), 1, 0, half)};
+    return end_step(n, ito_concat(2, parts, 1));
+}
+
 static ito_node *random_step(layers *n) {
     static const ito__op unary[] = {ITO__OP_AFFINE, ITO__OP_SIGMOID, ITO__OP_TANH, ITO__OP_SILU,
                                     ITO__OP_RELU,   ITO__OP_ELU,     ITO__OP_STEP, ITO__OP_SIN};
     static const ito__op binary[] = {ITO__OP_ADD, ITO__OP_MUL, ITO__OP_SILU_GRAD, ITO__OP_ADD};
     ito_node *x = any_image(n);
-    const int kind = draw(n, 16);
+    const int kind = draw(n, 18);
     if (kind < 6) return plain(n, unary[draw(n, 8)], x, NULL);
     if (kind < 9) return plain(n, binary[draw(n, 4)], x, any_image(n));
     if (kind < 11) return plain(n, binary[draw(n, 4)], x, n->number[draw(n, n->n_numbers)]);
@@ -172,6 +179,7 @@ static ito_node *random_step(layers *n) {
     if (kind < 13) return plain(n, ITO__OP_EXP, plain(n, ITO__OP_TANH, x, NULL), NULL);
     if (kind < 14) return plain(n, ITO__OP_DIV, x, plain(n, ITO__OP_EXP, n->number[0], NULL));
     if (kind < 15 && n->shape.rank == 4 && n->n_leaves < LEAVES) return random_norm(n, x);
+    if (kind > 15 && n->shape.rank == 4 && n->shape.dim[1] % 32 == 0) return random_parts(n);
     return step(n, ITO__OP_DROPOUT, x, NULL, (ito__attr){.dropout = {0.3, (uint32_t)n->n_images}});
 }
 
