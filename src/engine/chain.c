@@ -127,8 +127,7 @@ static const char *chain_kind(const ito_plan *p, const ito__step *s, int links) 
     size_t length = 0;
     for (int i = 0; i < links && length < sizeof text; i++)
         length += (size_t)snprintf(text + length, sizeof text - length, "%s%s", i ? "+" : "", s[i].kind);
-    char *copy = ito__graph_alloc(p->graph, sizeof text);
-    return copy ? strcpy(copy, text) : "";
+    return ito__graph_text(p->graph, text);
 }
 
 /* Returns whether more than one step is in it. */
@@ -146,23 +145,20 @@ static bool grow_chain(joining *j, int first) {
     return j->links > 1;
 }
 
-/* Results that only the next link reads. */
-static void leave_in_tiles(ito_plan *p, int *readers) {
-    memset(readers, 0, (size_t)p->n_values * sizeof *readers);
-    for (int i = 0; i < p->n_steps; i++) {
-        const ito__step *s = &p->steps[i];
-        for (int k = 0; k < ito__n_read(s); k++) {
-            const int v = ito__read(s, k);
-            bool again = v < 0;
-            for (int l = 0; l < k && !again; l++)
-                again = ito__read(s, l) >= 0 && ito__root(p, ito__read(s, l)) == ito__root(p, v);
-            if (!again) readers[ito__root(p, v)]++;
+/* Results that only the next link reads; reader: room by value. */
+static void leave_in_tiles(ito_plan *p, int *reader) {
+    enum { NOBODY = -1, SEVERAL = -2 };
+    for (int v = 0; v < p->n_values; v++) reader[v] = NOBODY;
+    for (int i = 0; i < p->n_steps; i++)
+        for (int k = 0; k < ito__n_read(&p->steps[i]); k++) {
+            const int v = ito__read(&p->steps[i], k);
+            int *r = v < 0 ? NULL : &reader[ito__root(p, v)];
+            if (r) *r = *r == NOBODY || *r == i ? i : SEVERAL;
         }
-    }
     for (int i = 0; i < p->n_steps; i++) {
         const ito__step *s = &p->steps[i];
         ito__value *y = &p->values[s->out];
-        if (s->link + 1 < s->links && y->place == ITO__ARENA && readers[s->out] == 1) y->place = ITO__TILE;
+        if (s->link + 1 < s->links && y->place == ITO__ARENA && reader[s->out] == i + 1) y->place = ITO__TILE;
     }
 }
 

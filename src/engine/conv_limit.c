@@ -49,9 +49,10 @@ static double best_seconds(ito__conv_timer *timer, const ito_plan *p, const ito_
 /* A convolution by parts, several steps of one node, counts once and whole. */
 static bool is_conv(const ito_plan *p, int step) {
     const ito__step *s = &p->steps[step];
+    if (s->node->op < ITO__OP_CONV2D || s->node->op > ITO__OP_CONV2D_GRAD_W || s->flops == 0) return false;
     for (int i = 0; i < step; i++)
         if (p->steps[i].node == s->node && p->steps[i].flops > 0) return false;
-    return s->node->op >= ITO__OP_CONV2D && s->node->op <= ITO__OP_CONV2D_GRAD_W && s->flops > 0;
+    return true;
 }
 
 ito_status ito_conv_limit(const ito_plan *p, double *seconds, ito_error *err) {

@@ -67,8 +67,7 @@ bool ito__is_reference(const_dnnl_primitive_desc_t pd) {
 static const char *kind_of(ito__lowering *l, const ito__request *r) {
     char text[128];
     snprintf(text, sizeof text, "%s %s", r->verb, ito__implementation(r->pd));
-    char *copy = ito__graph_alloc(l->plan->graph, strlen(text) + 1);
-    return copy ? strcpy(copy, text) : "";
+    return ito__graph_text(l->plan->graph, text);
 }
 
 /* Adds the step that runs r->pd (which it destroys). */

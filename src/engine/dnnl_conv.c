@@ -223,8 +223,7 @@ static void take_part(const ito_node *n, int64_t channels, bool biased, part_con
 /* oneDNN's code for every part in our own layouts; false, and none, where it has not. */
 static bool choose_parts(const ito_plan *p, const ito_node *n, const ito__parts *list,
                          dnnl_primitive_desc_t *pd) {
-    ito__conv_way way = {.algorithm = dnnl_convolution_direct,
-                         .type = p->options.precision == ITO_BF16 ? dnnl_bf16 : dnnl_f32};
+    ito__conv_way way = {.algorithm = dnnl_convolution_direct, .type = ito__stored_type(p, p->block)};
     for (int i = 0; i < list->n; i++) {
         const ito__part *part = &list->of[i].as;
         part_conv c;

@@ -34,7 +34,7 @@ void *ito__graph_alloc(ito_graph *g, size_t bytes) {
     return memset(p, 0, bytes);
 }
 
-static const char *intern(ito_graph *g, const char *text) {
+const char *ito__graph_text(ito_graph *g, const char *text) {
     char *copy = ito__graph_alloc(g, strlen(text) + 1);
     return copy ? strcpy(copy, text) : "";
 }
@@ -96,7 +96,7 @@ ito_node *ito__bad(ito_graph *g, ito__op op, const char *format, ...) {
 }
 
 void ito_graph_scope(ito_graph *g, const char *label) {
-    g->scope = intern(g, label);
+    g->scope = ito__graph_text(g, label);
 }
 
 /* Doubles a pointer array; false, poisoned, when memory ran out. */
@@ -157,7 +157,7 @@ static ito_node *leaf(ito_graph *g, ito__op op, const char *name, ito_shape shap
     }
     ito_node *x = ito__node(g, op, 0, NULL, shape, (ito__attr){0});
     if (x == g->scrap) return x;
-    x->name = intern(g, name);
+    x->name = ito__graph_text(g, name);
     x->init = init;
     if (!ito__names_add(&g->names, x->name, x->id)) {
         ito_graph_poison(g, ITO_E_NOMEM, "graph: out of memory for the names of its leaves: free some");

@@ -168,6 +168,8 @@ __attribute__((format(printf, 3, 4)))
 ito_node *
 ito__bad(ito_graph *g, ito__op op, const char *format, ...);
 void *ito__graph_alloc(ito_graph *g, size_t bytes);
+/* A copy that lives as long as the graph; "" when memory ran out. */
+const char *ito__graph_text(ito_graph *g, const char *text);
 
 /* "[2,3,4]" into a buffer of at least ITO__SHAPE_TEXT characters; returns it. */
 #define ITO__SHAPE_TEXT 128

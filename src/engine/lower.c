@@ -83,15 +83,15 @@ static double attention_flops(const ito_node *y) {
 
 /* Does the kernel of a node read an operand by its parts? */
 static bool reads_parts(const ito_plan *p, const ito_node *y, int operand) {
-    const bool binary = ito__is_binary(y->op);
     switch (y->op) {
     case ITO__OP_NORM_STATS:
     case ITO__OP_NORM:
     case ITO__OP_NORM_SUMS:
     case ITO__OP_NORM_DX: return operand == 0;
     default:
-        if (!binary) return ito__is_unary(y->op) && p->image[y->op];
-        return ito_shape_equal(y->in[0]->shape, y->shape) && ito_shape_equal(y->in[1]->shape, y->shape);
+        if (ito__is_unary(y->op)) return p->image[y->op];
+        return ito__is_binary(y->op) && ito_shape_equal(y->in[0]->shape, y->shape) &&
+               ito_shape_equal(y->in[1]->shape, y->shape);
     }
 }
 

@@ -204,8 +204,7 @@ static void copy_outputs(ito__lowering *l, int n, ito_node *const *outputs, cons
         const ito_node *y = outputs[i];
         if (l->plan->bound[slots[i]].value >= 0) continue;
         l->output[y->id] = -1;
-        if (l->apart[y->id] && l->blocked[y->id] < 0) ito__lower_kernel(l, y);
-        int from = l->row_major[y->id] >= 0 ? l->row_major[y->id] : l->blocked[y->id];
+        int from = l->row_major[y->id] >= 0 ? l->row_major[y->id] : ito__operand(l, y, l->plan->block);
         int to = bound_value(l, y, slots[i]);
         if (from >= 0 && to >= 0) ito__lower_convert(l, y, from, to);
     }

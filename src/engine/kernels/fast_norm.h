@@ -37,16 +37,16 @@ static double channel_shift(const ito__call *c, int operands, const norm_shape *
 /* The sums of x and of x^2 over each channel of a block, from the image or from what made it: [block, 2]. */
 static void channel_moments(const ito__call *c, const norm_shape *q, int64_t image, int64_t first,
                             double *moments) {
-    const ito__part *part = c->parts[0] ? part_with(c->parts[0], &first) : NULL;
+    int64_t channel = first;
+    const ito__part *part = c->parts[0] ? part_with(c->parts[0], &channel) : NULL;
     if (!part || !part->moments) {
-        const int64_t channels = part ? part->channels : q->channels;
-        const element *x = part ? part->image : c->in[0];
-        panel_moments(x + (image * channels + first) * q->pixels, q->pixels, q->block, moments);
+        const int64_t panel = (image * q->channels + first) / q->block;
+        panel_moments(panel_of(c, 0, panel), q->pixels, q->block, moments);
         return;
     }
     memset(moments, 0, (size_t)(2 * q->block) * sizeof *moments);
     for (int64_t band = 0; band < part->bands; band++) {
-        const double *of_band = part->moments + moments_at(q->images, part->channels, band, image, first);
+        const double *of_band = part->moments + moments_at(q->images, part->channels, band, image, channel);
         for (int64_t i = 0; i < 2 * q->block; i++) moments[i] += of_band[i];
     }
 }
