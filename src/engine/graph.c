@@ -143,6 +143,10 @@ ito_node *ito__node(ito_graph *g, ito__op op, int n_in, ito_node *const *in, ito
     return x;
 }
 
+bool ito__is_open(const ito_node *x) {
+    return x->id >= x->graph->first_of_expansion;
+}
+
 ito_node *ito__through(ito_node *x, int i) {
     x->folded = true;
     return x->in[i];

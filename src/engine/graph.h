@@ -159,6 +159,9 @@ const char *ito__op_name(ito__op op);
 
 /* Appends a node; on poison or out of memory returns the scrap node. */
 ito_node *ito__node(ito_graph *g, ito__op op, int n_in, ito_node *const *in, ito_shape shape, ito__attr attr);
+/* May a builder read through x, to build on its operands instead? Not through what is older than an expansion
+ * at work: it may be an operand of the expanded op, whose gradient would pass it by. */
+bool ito__is_open(const ito_node *x);
 /* Marks x as read through and returns its operand i. */
 ito_node *ito__through(ito_node *x, int i);
 /* Poisons and returns the scrap node: the way out of an op's shape rule. */
@@ -190,9 +193,6 @@ ito_node *ito__norm_with_dropout(ito_node *norm, ito__dropout d);
 ito_node *ito__drop(ito_node *x, ito__dropout d);
 ito_node *ito__add_scaled(double a, ito_node *x, double b, ito_node *y);
 ito_node *ito__sum_pool(ito_node *x, int factor);
-/* A reshape that keeps its operand: ito_reshape reads through a chain of views, and an expansion that passed
- * by an operand would lose that operand's gradient. */
-ito_node *ito__view(ito_node *x, ito_shape shape);
 
 /* Adjoints and expansions, by the file of their family under ops/. */
 #define ITO__ADJOINT(name) void ito__adjoint_##name(ito_node *y, ito_node *g, ito_node **gin)

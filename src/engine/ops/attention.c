@@ -43,7 +43,7 @@ ito_node *ito__expand_attention_grad(ito_node *y) {
     int64_t heads = image.dim[0] * image.dim[1] / width;
     double scale = y->attr.attention.scale;
     ito_node *in[4];
-    for (int i = 0; i < 4; i++) in[i] = ito__view(y->in[i], ITO_SHAPE(heads, width, pixels));
+    for (int i = 0; i < 4; i++) in[i] = ito_reshape(y->in[i], ITO_SHAPE(heads, width, pixels));
     ito_node *q = in[0], *k = in[1], *v = in[2], *g = in[3];
     ito_node *p = ito_softmax(ito_scale(ito_matmul(q, k, true, false), scale));
     ito_node *dp = ito_matmul(g, v, true, false);
@@ -51,5 +51,6 @@ ito_node *ito__expand_attention_grad(ito_node *y) {
     ito_node *ds = ito_scale(ito_mul(p, ito_sub(dp, row)), scale);
     ito_node *dq = ito_matmul(k, ds, false, true), *dk = ito_matmul(q, ds, false, false);
     ito_node *dv = ito_matmul(g, p, false, false);
-    return ito_concat(3, (ito_node *[]){ito__view(dq, image), ito__view(dk, image), ito__view(dv, image)}, 1);
+    return ito_concat(
+        3, (ito_node *[]){ito_reshape(dq, image), ito_reshape(dk, image), ito_reshape(dv, image)}, 1);
 }

@@ -11,11 +11,7 @@ ito_node *ito_reshape(ito_node *x, ito_shape shape) {
         return ito__bad(x->graph, ITO__OP_RESHAPE, "%s has another size than %s: keep the number of elements",
                         ito__shape_text(x->shape, a), ito__shape_text(shape, b));
     }
-    if (x->op == ITO__OP_RESHAPE) return ito_reshape(ito__through(x, 0), shape);
-    return ito__node(x->graph, ITO__OP_RESHAPE, 1, &x, shape, (ito__attr){0});
-}
-
-ito_node *ito__view(ito_node *x, ito_shape shape) {
+    if (x->op == ITO__OP_RESHAPE && ito__is_open(x)) return ito_reshape(ito__through(x, 0), shape);
     return ito__node(x->graph, ITO__OP_RESHAPE, 1, &x, shape, (ito__attr){0});
 }
 

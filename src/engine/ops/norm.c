@@ -112,20 +112,15 @@ typedef struct parts {
     ito_shape grouped, column;
 } parts;
 
-/* x + s without folding: see ito__view. */
-static ito_node *sum(ito_node *x, ito_node *s) {
-    return ito__node(x->graph, ITO__OP_ADD, 2, (ito_node *[]){x, s}, x->shape, (ito__attr){.affine = {1, 1}});
-}
-
 /* `operands`: of y, without its shift. */
 static parts normalize(ito_node *y, int operands) {
     parts p;
     ito__attr attr = y->attr;
-    ito_node *x = y->n_in > operands ? sum(y->in[0], y->in[operands]) : y->in[0];
+    ito_node *x = y->n_in > operands ? ito_add(y->in[0], y->in[operands]) : y->in[0];
     int64_t n = x->shape.dim[0], groups = attr.norm.groups;
     p.grouped = ITO_SHAPE(n, groups, ito_shape_count(x->shape) / (n * groups));
     p.column = ITO_SHAPE(n, groups, 1);
-    ito_node *rows = ito__view(x, p.grouped);
+    ito_node *rows = ito_reshape(x, p.grouped);
     p.mean = ito_mean_to(rows, p.column);
     ito_node *centred = ito_sub(rows, p.mean);
     ito_node *variance = ito_mean_to(ito_square(centred), p.column);
@@ -135,14 +130,14 @@ static parts normalize(ito_node *y, int operands) {
 }
 
 static ito_node *channels(ito_node *per_channel) {
-    return ito__view(per_channel, ITO_SHAPE(1, per_channel->shape.dim[0], 1, 1));
+    return ito_reshape(per_channel, ITO_SHAPE(1, per_channel->shape.dim[0], 1, 1));
 }
 
 /* du = g act'(xhat gamma + beta) as an image */
 static ito_node *before_activation(ito_node *y, const parts *p) {
     ito_node *g = y->in[4];
     if (!y->attr.norm.silu) return g;
-    ito_node *xhat = ito__view(p->xhat, y->in[0]->shape);
+    ito_node *xhat = ito_reshape(p->xhat, y->in[0]->shape);
     return ito__silu_grad(ito_add(ito_mul(xhat, channels(y->in[2])), channels(y->in[3])), g);
 }
 
@@ -153,16 +148,16 @@ ito_node *ito__expand_norm_sums(ito_node *y) {
     ito_shape row = ITO_SHAPE(1, image.dim[0], image.dim[1]);
     ito_node *du = before_activation(y, &p);
     ito_node *plain = ito_sum_to(du, per_channel);
-    ito_node *weighted = ito_sum_to(ito_mul(du, ito__view(p.xhat, image)), per_channel);
-    return ito_concat(2, (ito_node *[]){ito__view(plain, row), ito__view(weighted, row)}, 0);
+    ito_node *weighted = ito_sum_to(ito_mul(du, ito_reshape(p.xhat, image)), per_channel);
+    return ito_concat(2, (ito_node *[]){ito_reshape(plain, row), ito_reshape(weighted, row)}, 0);
 }
 
 /* dx = rstd (q - mean(q) - xhat mean(q xhat)),  q = gamma du,  means over a group. */
 ito_node *ito__expand_norm_dx(ito_node *y) {
     parts p = normalize(y, 6);
-    ito_node *q = ito__view(ito_mul(before_activation(y, &p), channels(y->in[2])), p.grouped);
+    ito_node *q = ito_reshape(ito_mul(before_activation(y, &p), channels(y->in[2])), p.grouped);
     ito_node *level = ito_mean_to(q, p.column);
     ito_node *tilt = ito_mul(p.xhat, ito_mean_to(ito_mul(q, p.xhat), p.column));
     ito_node *dx = ito_mul(p.rstd, ito_sub(ito_sub(q, level), tilt));
-    return ito__view(dx, y->shape);
+    return ito_reshape(dx, y->shape);
 }

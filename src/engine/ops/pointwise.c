@@ -13,9 +13,9 @@ static ito_node *unary(ito__op op, ito_node *x) {
 
 ito_node *ito_affine(ito_node *x, double a, double b) {
     if (a == 1 && b == 0) return x;
-    if (x->op == ITO__OP_AFFINE)
+    if (x->op == ITO__OP_AFFINE && ito__is_open(x))
         return ito_affine(ito__through(x, 0), a * x->attr.affine.a, a * x->attr.affine.b + b);
-    if (x->op == ITO__OP_ADD && b == 0)
+    if (x->op == ITO__OP_ADD && b == 0 && ito__is_open(x))
         return ito__add_scaled(a * x->attr.affine.a, ito__through(x, 0), a * x->attr.affine.b, x->in[1]);
     return ito__node(x->graph, ITO__OP_AFFINE, 1, &x, x->shape, (ito__attr){.affine = {a, b}});
 }
@@ -76,9 +76,9 @@ static bool broadcast_shape(ito_shape a, ito_shape b, ito_shape *out) {
     return true;
 }
 
-/* What x repeats. Not the operand of an op that is being expanded: its gradient would pass it by. */
+/* What x repeats. */
 static ito_node *unrepeat(ito_node *x) {
-    return x->op == ITO__OP_BROADCAST && x->id >= x->graph->first_of_expansion ? ito__through(x, 0) : x;
+    return x->op == ITO__OP_BROADCAST && ito__is_open(x) ? ito__through(x, 0) : x;
 }
 
 /* Of what the operands repeat; where neither has the shape of the result, the result is what is repeated. */
@@ -97,7 +97,7 @@ static ito_node *binary(ito__op op, ito_node *x, ito_node *y, ito__attr attr) {
 
 /* x as factor * inner, where a pure scaling can be read through. */
 static ito_node *unscale(ito_node *x, double *factor) {
-    if (x->op != ITO__OP_AFFINE || x->attr.affine.b != 0) return x;
+    if (x->op != ITO__OP_AFFINE || x->attr.affine.b != 0 || !ito__is_open(x)) return x;
     *factor *= x->attr.affine.a;
     return ito__through(x, 0);
 }
